@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libphyp's own structures.  Who owns what:
+ *
+ *   phyp -- vdevs -- sessions (by BOTTOM) -- buffers, pools, downloads
+ *        \- lpars -- pages
+ *        \- streams -- sessions (the same), source or target engine
+ *
+ * crq.c	decode, ordered checks, answers
+ * session.c	sessions, pools, outstanding operations, queued downloads
+ * hcall.c	hcalls
+ * stream.c	life of a stream: states, signals, parking, messages
+ * source.c	what a source sends; target.c: what a target makes of it
+ * owner.c	the ownership record
+ * pane.c	slots of the second pane
+ * record.h	the platform's own stream
+ * pages.c	which pages are written, dirty, missing
+ * dirtymap.c	the Dirty Map extension
+ */
+#ifndef _PHYP_INTERNAL_H
+#define _PHYP_INTERNAL_H
+
+#include <errno.h>
+#include <sys/queue.h>
+#include "phyp/phyp.h"
+#include "phyp/pages.h"
+#include "vasi_codec.h"
+
+#define PHYP_MAX_BUFFERS	4096	/* known buffers of one session */
+#define PHYP_MAX_POOLS		8
+#define PHYP_MAX_DOWNLOADS	4096	/* queued downloads of one session */
+#define PHYP_OP_RUNS		128	/* page runs one operation may carry */
+
+struct phyp {
+	const struct phyp_host_ops *ops;
+	void *ctx;
+	TAILQ_HEAD(, phyp_vdev) vdevs;
+	TAILQ_HEAD(, phyp_lpar) lpars;
+	TAILQ_HEAD(, phyp_stream) streams;
+};
+
+void phyp_log(struct phyp *phyp, int priority, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A partition, as the platform sees it */
+struct phyp_lpar {
+	TAILQ_ENTRY(phyp_lpar) link;
+	struct phyp *phyp;
+	const struct phyp_lpar_ops *ops;
+	void *ctx;
+	struct phyp_pages pages;
+	struct phyp_stream *stream;	/* the one it moves in, or NULL */
+};
+
+#define PHYP_PANE_SLOT_BYTES	(16u << 20)
+#define PHYP_PANE_SLOTS		256
+
+/* One slot of the second pane: a piece of a stream's memory at an I/O address */
+struct phyp_slot {
+	struct phyp_stream *stream;	/* NULL: shows nothing */
+	uint64_t offset;		/* into the partition's memory */
+	unsigned int users;		/* outstanding operations that name it */
+	uint64_t last_use;
+};
+
+struct phyp_vdev {
+	TAILQ_ENTRY(phyp_vdev) link;
+	struct phyp *phyp;
+	const struct phyp_vdev_ops *ops;
+	void *ctx;
+	struct phyp_vdev_params params;
+	/* Negotiated per service; index: enum vasi_service */
+	struct vasi_caps caps[VASI_SERVICE_TARGET_MOVER + 1];
+	/* Sessions by index; a BOTTOM is generation << 12 | index */
+	struct phyp_session **sessions;
+	unsigned int max_sessions;
+	uint32_t generation;
+	struct phyp_slot slots[PHYP_PANE_SLOTS];
+	uint64_t slot_clock;
+	uint32_t next_window;
+};
+
+/* A run of pages that an operation carried */
+struct phyp_run {
+	uint64_t first;
+	uint32_t count;
+};
+
+/* Who owns a VSP's buffer, as the platform sees it */
+enum phyp_buffer_state {
+	PHYP_BUFFER_UNKNOWN = 0,	/* entry of the table is free */
+	PHYP_BUFFER_POOL,		/* posted, in its pool */
+	PHYP_BUFFER_OPERATION,		/* in an operation not answered yet */
+};
+
+struct phyp_buffer {
+	TAILQ_ENTRY(phyp_buffer) link;	/* of its pool, while there */
+	enum phyp_buffer_state state;
+	uint32_t index;			/* in the session's table */
+	uint32_t generation;		/* rises with every operation */
+	uint64_t correlator;		/* the VSP's, as read when it was added */
+	uint32_t length;
+	uint32_t ioba;
+	/* PHYP_BUFFER_OPERATION: what it carries */
+	int slot;			/* of the second pane, or -1 */
+	uint64_t bytes;			/* of the session's stream */
+	unsigned int nruns;
+	struct phyp_run runs[PHYP_OP_RUNS];
+};
+
+TAILQ_HEAD(phyp_buffer_list, phyp_buffer);
+
+struct phyp_pool {
+	uint32_t length;		/* 0: unassigned */
+	unsigned int count;
+	struct phyp_buffer_list buffers;
+};
+
+struct phyp_download {
+	STAILQ_ENTRY(phyp_download) link;
+	uint64_t descriptor;
+	uint32_t length;
+	uint32_t ioba;
+};
+
+/* What a source still has to put on a session; see source.c */
+struct phyp_source_session {
+	unsigned int index;		/* in the incarnation */
+	bool member;			/* of the incarnation's set */
+	bool started;			/* START was sent */
+	bool handed_over;		/* HANDOVER was sent */
+	bool ended;			/* END was sent */
+	uint64_t cursor;		/* next page to look at in this pass */
+	uint64_t pass;			/* passes this session has completed */
+	uint64_t pass_pages;		/* pages sent in this pass */
+};
+
+/* Where a target (or, for the reverse stream, a source) is in a session's bytes */
+struct phyp_parser {
+	uint8_t header[24];
+	unsigned int header_bytes;	/* of the header that are here */
+	uint8_t type;
+	uint8_t flags;
+	uint64_t arg;
+	uint32_t count;
+	uint64_t left;			/* payload bytes to come */
+	uint64_t done;			/* payload bytes that came */
+	uint8_t scratch[64];		/* of a record or word that is incomplete */
+	unsigned int scratch_bytes;
+};
+
+struct phyp_target_session {
+	struct phyp_parser parser;
+	bool started;
+	bool stale;			/* of an older incarnation: drop all */
+	bool handed_over;
+	bool ended;
+	uint64_t pass;
+};
+
+struct phyp_session {
+	TAILQ_ENTRY(phyp_session) link;	/* of its stream */
+	struct phyp_vdev *vdev;
+	struct phyp_stream *stream;
+	enum vasi_service service;
+	uint32_t top;
+	uint32_t bottom;
+	bool failed;			/* an operation was answered with an error */
+	bool closing;
+	struct phyp_pool pools[PHYP_MAX_POOLS];
+	struct phyp_buffer *buffers[PHYP_MAX_BUFFERS];
+	unsigned int nbuffers;
+	unsigned int outstanding;	/* operations not answered */
+	uint64_t queued_bytes;		/* in them */
+	STAILQ_HEAD(, phyp_download) downloads;
+	unsigned int ndownloads;
+	struct phyp_source_session source;
+	struct phyp_target_session target;
+};
+
+/* ---- crq.c ---- */
+
+/* Encode and send; a failure to send resets the device */
+void phyp_send(struct phyp_vdev *vdev, const struct vasi_msg *msg);
+
+/* ---- session.c ---- */
+
+struct phyp_session *phyp_session_find(struct phyp_vdev *vdev, uint32_t bottom);
+/* 0 and a session, or an enum vasi_status; links it into the stream and calls
+ * phyp_stream_opened() */
+enum vasi_status phyp_session_open(struct phyp_vdev *vdev,
+				   struct phyp_stream *stream,
+				   enum vasi_service service, uint32_t top,
+				   struct phyp_session **session);
+/* Calls phyp_stream_closing(), then forgets buffers, downloads, operations */
+void phyp_session_close(struct phyp_session *s);
+/* Pool logic of Add Buffer and Free Buffer, checks included */
+enum vasi_status phyp_buffer_add(struct phyp_session *s, uint64_t descriptor,
+				 uint64_t *correlator, uint16_t *free_buffers,
+				 uint32_t *length);
+enum vasi_status phyp_buffer_free(struct phyp_session *s, uint32_t length,
+				  uint64_t *correlator);
+/* Take a posted buffer of at least @bytes for an operation, or NULL.  Gives it a
+ * new operation generation; state stays POOL until phyp_op_send() */
+struct phyp_buffer *phyp_buffer_take(struct phyp_session *s, uint32_t bytes);
+void phyp_buffer_untake(struct phyp_session *s, struct phyp_buffer *b);
+uint64_t phyp_op_correlator(const struct phyp_buffer *b);
+/* Send the Operation request for a taken buffer; it is now outstanding */
+void phyp_op_send(struct phyp_session *s, struct phyp_buffer *b);
+/* An Operation response came; unknown correlators are discarded.  Calls
+ * phyp_stream_responded(), then forgets the buffer. */
+void phyp_op_responded(struct phyp_session *s, uint64_t correlator,
+		       enum vasi_status status, uint64_t residual);
+enum vasi_status phyp_download_queue(struct phyp_session *s,
+				     uint64_t descriptor);
+/* Process queued downloads until none is left or now_ns() passes @deadline_ns;
+ * answers each.  Returns how many. */
+unsigned int phyp_downloads_run(struct phyp_session *s, uint64_t deadline_ns);
+
+/*
+ * A VSP buffer as memory: mapped, or a copy where the device cannot map.
+ * With @write the copy is written back by phyp_dma_put().
+ */
+struct phyp_dma {
+	struct phyp_vdev *vdev;
+	uint32_t ioba;
+	uint32_t length;
+	void *data;
+	bool copy;
+};
+
+int phyp_dma_get(struct phyp_vdev *vdev, uint32_t ioba, uint32_t length,
+		 struct phyp_dma *dma);
+int phyp_dma_put(struct phyp_dma *dma, bool write);
+
+/* ---- pane.c ---- */
+
+/* I/O address of the second pane for [offset, +*length); *length is cut at the
+ * end of a slot.  Returns the slot, or -EBUSY when all are in use. */
+int phyp_pane_map(struct phyp_stream *stream, struct phyp_vdev *vdev,
+		  uint64_t offset, uint32_t *length, uint32_t *ioba);
+void phyp_pane_get(struct phyp_vdev *vdev, int slot);
+void phyp_pane_put(struct phyp_vdev *vdev, int slot);
+void phyp_pane_forget(struct phyp_vdev *vdev, struct phyp_stream *stream);
+/* H_COPY_RDMA: memory behind [ioba, +length) of the second pane, or NULL */
+void *phyp_pane_translate(struct phyp_vdev *vdev, uint32_t ioba, uint32_t length);
+
+/* ---- dirtymap.c ---- */
+
+/* A Dirty Map request; sends its answer */
+void phyp_dirty_map(struct phyp_session *s, const struct vasi_msg *msg);
+/* The session's view ends with it */
+void phyp_dirty_map_close(struct phyp_session *s);
+
+/* ---- stream.c ---- */
+
+struct phyp_state_piece;
+
+struct phyp_source {
+	bool begun;			/* the set of sessions is fixed */
+	unsigned int members;		/* sessions of the incarnation */
+	bool state_saved;
+	uint8_t *state;			/* processor state */
+	uint32_t state_bytes;
+	uint32_t state_sent;
+	uint64_t bitmap_next;		/* next word of the bitmap to send */
+	bool bitmap_sent;
+	uint64_t bitmap_pages;
+	uint64_t final_pages;
+	uint64_t dirtied_again;		/* pages harvested after their first time */
+	struct phyp_bitmap sent_once;	/* pages that were sent at least once */
+	struct phyp_run *demands;	/* ring of demanded runs */
+	unsigned int demand_head;
+	unsigned int demand_tail;
+	unsigned int next_session;	/* whose turn it is */
+};
+
+#define PHYP_DEMAND_RING	4096
+
+struct phyp_target {
+	uint32_t sessions;		/* of the incarnation */
+	uint64_t handover_pages;
+	unsigned int handovers;
+	unsigned int ends;
+	uint64_t bitmap_pages;
+	uint8_t *state;
+	uint32_t state_bytes;
+	uint32_t state_here;
+	struct phyp_bitmap final;	/* pages that arrived in final form */
+	struct phyp_bitmap residual;	/* the bitmap, as it arrives */
+	struct phyp_bitmap demanded;
+	struct phyp_bitmap touched;	/* pages that may not be zero any more */
+	struct phyp_run *demands;	/* not yet sent */
+	unsigned int demand_head;
+	unsigned int demand_tail;
+	struct {			/* demands under way, for the statistics */
+		uint64_t page;
+		uint64_t since_ns;
+	} waiting[64];
+	uint32_t latency_log[32 * 8];	/* histogram: see target.c */
+	uint32_t latency_max_us;
+};
+
+struct phyp_stream {
+	TAILQ_ENTRY(phyp_stream) link;
+	struct phyp *phyp;
+	struct phyp_stream_params params;
+	enum vasi_state state;
+	uint32_t reason;
+	TAILQ_HEAD(, phyp_session) sessions;
+	unsigned int nsessions;
+	bool ever_opened;
+	bool received;			/* target: everything is here */
+	uint32_t incarnation;
+	uint32_t window;		/* id of the second pane's window */
+	bool window_open;
+	struct phyp_stream_stats stats;
+	union {
+		struct phyp_source source;
+		struct phyp_target target;
+	};
+};
+
+/* The checks of Open that concern the stream: statuses 2, 0x0B, 3, 0x0C */
+enum vasi_status phyp_stream_check_open(struct phyp_vdev *vdev, uint64_t id,
+					uint8_t service,
+					struct phyp_stream **stream);
+/* A session was linked in / is about to be unlinked */
+void phyp_stream_opened(struct phyp_session *s);
+void phyp_stream_closing(struct phyp_session *s);
+void phyp_stream_closed(struct phyp_stream *stream);
+/* Signal message or H_VASI_SIGNAL; a status.  The caller has checked BOTTOM. */
+enum vasi_status phyp_stream_signal(struct phyp_stream *stream, uint16_t code,
+				    uint32_t reason);
+/* A message passed through from the other platform */
+void phyp_stream_message(struct phyp_stream *stream, uint64_t data);
+/* Bytes of the session's stream arrived by download; an error aborts the stream */
+enum vasi_status phyp_stream_feed(struct phyp_session *s, const void *data,
+				  uint32_t length);
+/* An operation was answered; b->runs say what it carried */
+void phyp_stream_responded(struct phyp_session *s, struct phyp_buffer *b,
+			   enum vasi_status status, uint64_t residual);
+/* Bounded work; enum vasi_hcall_return for H_DONOR_OPERATION */
+int64_t phyp_stream_donate(struct phyp_stream *stream);
+uint64_t phyp_stream_bytes_left(const struct phyp_stream *stream);
+void phyp_stream_abort(struct phyp_stream *stream, enum vasi_abort_entity who,
+		       uint32_t detail);
+/* Is the stream final (Aborted or Completed)? */
+bool phyp_stream_final(const struct phyp_stream *stream);
+/* The one place where a stream's state changes */
+void phyp_stream_set_state(struct phyp_stream *stream, enum vasi_state new,
+			   uint32_t reason);
+/* Send eight bytes to the other platform */
+void phyp_stream_tell(struct phyp_stream *stream, uint8_t type);
+
+/* ---- source.c, target.c: the engines behind stream.c ---- */
+
+int phyp_source_init(struct phyp_stream *stream);
+void phyp_source_exit(struct phyp_stream *stream);
+void phyp_source_park(struct phyp_stream *stream);
+void phyp_source_closing(struct phyp_session *s);
+bool phyp_source_work(struct phyp_stream *stream, uint64_t deadline_ns);
+enum vasi_status phyp_source_feed(struct phyp_session *s, const void *data,
+				  uint32_t length);
+void phyp_source_suspended(struct phyp_stream *stream);
+
+int phyp_target_init(struct phyp_stream *stream);
+void phyp_target_exit(struct phyp_stream *stream);
+enum vasi_status phyp_target_feed(struct phyp_session *s, const void *data,
+				  uint32_t length);
+bool phyp_target_work(struct phyp_stream *stream, uint64_t deadline_ns);
+void phyp_target_demand(struct phyp_stream *stream, uint64_t page);
+void phyp_target_redemand(struct phyp_stream *stream);
+uint64_t phyp_target_bytes_left(const struct phyp_stream *stream);
+
+/* ---- owner.c ---- */
+
+/* Commit @wanted for a stream, or read what was committed before: the verdict
+ * that holds, or a negative errno when it could not be established */
+int phyp_owner_commit(struct phyp *phyp, uint64_t stream_id,
+		      enum phyp_verdict wanted);
+
+#endif /* _PHYP_INTERNAL_H */
