@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make            build libraries and programs into build/
+# make help       everything else
+#
+# V=1             show the commands
+# SANITIZE=1      AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
+# SANITIZE=thread ThreadSanitizer, in build-tsan/
+# CC=clang        another compiler
+# O=DIR           another build directory
+
+MAKEFLAGS += --no-print-directory -rR
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+VERSION := 0.1
+
+ifeq ($(origin CC),default)
+CC := gcc
+else
+CC ?= gcc
+endif
+ifeq ($(origin AR),default)
+AR := ar
+else
+AR ?= ar
+endif
+PKG_CONFIG	?= pkg-config
+PYTHON		?= python3
+SPHINXBUILD	?= sphinx-build
+SPARSE		?= sparse
+PREFIX		?= /usr/local
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2)
+endif
+
+# One build directory for each kind of build
+
+ifeq ($(SANITIZE),)
+O ?= build
+SANFLAGS :=
+else ifeq ($(SANITIZE),thread)
+O ?= build-tsan
+SANFLAGS := -fsanitize=thread
+else
+O ?= build-asan
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	    -fno-omit-frame-pointer
+endif
+
+# Debian packages
+
+DEPS_BUILD := gcc libc6-dev make pkg-config liburing-dev libjansson-dev \
+	      libsystemd-dev libssl-dev
+DEPS_RUN   := python3 util-linux procps iproute2
+DEPS_CHECK := libcmocka-dev python3-sphinx
+
+# Flags
+
+PKGS := liburing jansson libsystemd libcrypto
+# Asked once, and only when something is compiled
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
+
+CFLAGS	 ?= -O2 -g
+STD	 := -std=gnu11
+WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes
+INCLUDES := -Iuapi -Idriver -Iuserspace
+ALL_CFLAGS  = $(STD) $(CFLAGS) $(WARNINGS) $(INCLUDES) -pthread \
+	      -DVASI_VERSION='"$(VERSION)"' $(SANFLAGS) $(PKG_CFLAGS)
+ALL_LDFLAGS = -pthread $(SANFLAGS) $(LDFLAGS)
+
+# Sources: every .c file of a directory belongs to its library or program
+
+MSPD_MAINS := userspace/mspd/mspd.c userspace/mspd/mspctl.c
+
+codec_SRCS   := $(wildcard driver/vasi_codec.c)
+common_SRCS  := $(sort $(wildcard userspace/common/*.c))
+violink_SRCS := $(sort $(wildcard userspace/violink/*.c))
+libvasi_SRCS := $(sort $(wildcard userspace/libvasi/*.c))
+libphyp_SRCS := $(sort $(wildcard userspace/phyp/*.c))
+phypd_SRCS   := $(sort $(filter-out %/main.c,$(wildcard userspace/phyp/phypd/*.c)))
+mspd_SRCS    := $(sort $(filter-out $(MSPD_MAINS),$(wildcard userspace/mspd/*.c)))
+
+objs = $(patsubst %.c,$(O)/obj/%.o,$(1))
+
+# Archives: what is installed, and what only our own programs and tests use
+LIBS	  := libvasi libphyp libviolink libvasicodec libcommon
+INNER	  := libmspd libvasiphypd
+LIB_FILES := $(LIBS:%=$(O)/%.a)
+ARCHIVES  := $(LIB_FILES) $(INNER:%=$(O)/%.a)
+
+$(O)/libvasicodec.a:	$(call objs,$(codec_SRCS))
+$(O)/libcommon.a:	$(call objs,$(common_SRCS))
+$(O)/libviolink.a:	$(call objs,$(violink_SRCS))
+$(O)/libvasi.a:		$(call objs,$(libvasi_SRCS))
+$(O)/libphyp.a:		$(call objs,$(libphyp_SRCS))
+$(O)/libvasiphypd.a:	$(call objs,$(phypd_SRCS))
+$(O)/libmspd.a:		$(call objs,$(mspd_SRCS))
+
+# program <- main file, when it is there
+main_mspd	:= $(wildcard userspace/mspd/mspd.c)
+main_mspctl	:= $(wildcard userspace/mspd/mspctl.c)
+main_vasi-phypd	:= $(wildcard userspace/phyp/phypd/main.c)
+main_phypctl	:= $(wildcard userspace/phyp/phypctl/phypctl.c)
+
+PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl,$(if $(main_$(p)),$(p))))
+PROG_FILES := $(PROGS:%=$(O)/%)
+
+$(foreach p,$(PROGS),$(eval $(O)/$(p): $(call objs,$(main_$(p)))))
+
+UNIT_SRCS := $(sort $(wildcard selftests/unit/test_*.c))
+UNIT_FILES := $(UNIT_SRCS:selftests/unit/%.c=$(O)/unit/%)
+# What several unit tests share
+UNIT_LIB_SRCS := $(sort $(filter-out selftests/unit/test_%,$(wildcard selftests/unit/*.c)))
+
+TOOL_SRCS := $(sort $(wildcard selftests/tools/*.c))
+TOOL_FILES := $(TOOL_SRCS:selftests/tools/%.c=$(O)/tools/%)
+
+# Builds
+
+PHONY += all tests
+all: $(LIB_FILES) $(PROG_FILES)
+tests: all $(UNIT_FILES) $(TOOL_FILES)
+
+# Written anew when compiler or flags change, so that everything is rebuilt
+$(O)/.flags: FORCE | $(O)/.deps
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '%s\n' '$(subst ','\'',$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS))' > $@.new
+	$(Q)if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
+
+# Plain make installs nothing: it says what is missing
+$(O)/.deps:
+	$(Q)$(call missing_packages,$(DEPS_BUILD)); \
+	if [ -n "$$missing" ]; then \
+		echo "Debian packages are missing:$$missing" >&2; \
+		echo "Install them with: make deps (as root)" >&2; \
+		exit 1; \
+	fi
+	$(Q)mkdir -p $(@D) && touch $@
+
+$(O)/obj/%.o: %.c $(O)/.flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(ARCHIVES): $(O)/%.a: $(O)/.flags
+	$(call say,AR,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcsD $@ $(filter %.o,$^)
+
+link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) \
+	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
+
+$(PROG_FILES): $(ARCHIVES)
+	$(call say,LD,$@)
+	$(Q)$(link)
+
+$(UNIT_FILES): $(O)/unit/%: $(O)/obj/selftests/unit/%.o \
+		$(call objs,$(UNIT_LIB_SRCS)) $(ARCHIVES)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(link) -lcmocka
+
+$(TOOL_FILES): $(O)/tools/%: $(O)/obj/selftests/tools/%.o $(ARCHIVES)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(link)
+
+ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) \
+	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
+	$(foreach p,$(PROGS),$(main_$(p))) \
+	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS))
+-include $(ALL_OBJS:.o=.d)
+
+# Packages
+
+# Shell text that sets $missing to the packages of $(1) that are not installed
+missing_packages = missing=; \
+	if command -v dpkg-query >/dev/null; then \
+		for p in $(1); do \
+			s=$$(dpkg-query -W -f='$${db:Status-Status} ' $$p 2>/dev/null); \
+			case "$$s" in *"installed "*) ;; *) missing="$$missing $$p";; esac; \
+		done; \
+	fi
+
+PHONY += deps
+deps:
+	$(Q)$(call missing_packages,$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_CHECK)); \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "Debian packages are missing:$$missing" >&2; \
+		echo "Run 'make deps' as root, or: apt-get install$$missing" >&2; \
+		exit 1; \
+	fi; \
+	printf '  %-7s %s\n' APT "$$missing"; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	install="apt-get install -qq -y --no-install-recommends$$missing"; \
+	{ apt-get check -qq && $$install; } >/dev/null 2>&1 </dev/null || \
+	{ apt-get update -qq && $$install; } >/dev/null </dev/null
+
+# Tests.  Each step is a make of its own: packages may appear in between.
+
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+RUN  = CC="$(CC)" $(PYTHON) -B selftests/run --build $(O) \
+	$(if $(SANITIZE),--sanitize $(SANITIZE)) \
+	$(if $(STRICT_SKIPS),--strict-skips) $(if $(V),--verbose) \
+	$(foreach t,$(TESTS),--only '$(t)')
+
+PHONY += check unit e2e
+check: deps
+	$(Q)$(MAKE) $(JOBS) tests
+	$(Q)$(RUN)
+
+unit: deps
+	$(Q)$(MAKE) $(JOBS) tests
+	$(Q)$(RUN) --suite unit
+
+e2e: deps
+	$(Q)$(MAKE) $(JOBS) tests
+	$(Q)$(RUN) --suite e2e
+
+PHONY += demo bench soak
+demo bench soak: deps
+	$(Q)$(MAKE) $(JOBS) tests
+	$(Q)$(PYTHON) -B selftests/$@/$@.py --build $(O) $(ARGS)
+
+PHONY += docs
+docs:
+	$(call say,SPHINX,$(O)/docs/html)
+	$(Q)$(SPHINXBUILD) -q -W --keep-going -b html -d $(O)/docs/doctrees \
+		Documentation $(O)/docs/html
+
+# Static checks
+
+C_FILES := $(codec_SRCS) $(common_SRCS) $(violink_SRCS) $(libvasi_SRCS) \
+	$(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
+	$(foreach p,$(PROGS),$(main_$(p)))
+
+PHONY += sparse checkpatch
+# Byte order is checked where __be types meet: the codec's contract
+sparse:
+	$(call say,SPARSE,$(codec_SRCS))
+	$(Q)$(SPARSE) -Wsparse-error -Wbitwise $(STD) $(INCLUDES) \
+		$(PKG_CFLAGS) $(codec_SRCS)
+
+CHECKPATCH ?= checkpatch.pl
+# CHECKPATCH=.../scripts/checkpatch.pl of any kernel tree
+checkpatch:
+	$(Q)$(CHECKPATCH) --no-tree --strict --terse --no-summary \
+		--ignore FILE_PATH_CHANGES,PREFER_KERNEL_TYPES \
+		-f $(C_FILES) $(wildcard uapi/linux/*.h driver/*.h \
+		userspace/*/*.h userspace/*/*/*.h)
+
+# Installation
+
+BINDIR	   := $(DESTDIR)$(PREFIX)/bin
+SBINDIR	   := $(DESTDIR)$(PREFIX)/sbin
+LIBDIR	   := $(DESTDIR)$(PREFIX)/lib
+INCLUDEDIR := $(DESTDIR)$(PREFIX)/include
+CONTROLS   := $(filter %ctl,$(PROGS))
+DAEMONS	   := $(filter-out %ctl,$(PROGS))
+
+PHONY += install
+install: all
+	$(Q)install -d $(BINDIR) $(SBINDIR) $(LIBDIR) $(INCLUDEDIR)/linux
+	$(Q)for p in $(CONTROLS); do install -m 755 $(O)/$$p $(BINDIR); done
+	$(Q)for p in $(DAEMONS); do install -m 755 $(O)/$$p $(SBINDIR); done
+	$(Q)install -m 644 $(LIB_FILES) $(LIBDIR)
+	$(Q)install -m 644 $(wildcard uapi/linux/*.h) $(INCLUDEDIR)/linux
+	$(Q)install -m 644 userspace/libvasi/vasi.h userspace/phyp/phyp.h \
+		driver/vasi_codec.h $(INCLUDEDIR)
+
+PHONY += clean help FORCE
+clean:
+	$(call say,CLEAN,build)
+	$(Q)rm -rf build build-asan build-tsan $(if $(filter-out build%,$(O)),$(O))
+	$(Q)find selftests -name __pycache__ -type d -prune \
+		-exec rm -rf {} +
+
+help:
+	@echo 'make              build libraries and programs into build/'
+	@echo 'make demo         move a running 1 GiB partition and compare it (as root)'
+	@echo 'make check        packages, build, and every test'
+	@echo '                  TESTS=PATTERN    only tests whose name matches'
+	@echo 'make unit, e2e    one kind of test'
+	@echo 'make bench        measure the mover on this machine'
+	@echo 'make soak         move partitions to and fro for a long time'
+	@echo 'make docs         Documentation/ as HTML'
+	@echo 'make sparse       byte-order check of the codec'
+	@echo 'make checkpatch   coding style; CHECKPATCH=path of a kernel tree'"'"'s script'
+	@echo 'make deps         install the Debian packages all this needs (as root)'
+	@echo 'make install      DESTDIR= PREFIX=/usr/local'
+	@echo 'make clean        remove every build directory'
+	@echo
+	@echo 'V=1 shows commands; SANITIZE=1 and SANITIZE=thread build with sanitizers;'
+	@echo 'CC=clang, O=DIR, CFLAGS= and LDFLAGS= are what they usually are.'
+
+FORCE:
+.PHONY: $(PHONY)
