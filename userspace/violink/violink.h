@@ -7,9 +7,14 @@
 #define _VIOLINK_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 #include <linux/vasi_crq.h>
+
+struct unix_listener;
 
 #define VIO_MAGIC		0x5641534956494f4cULL	/* "VASIVIOL" */
 #define VIO_MAJOR		1
@@ -115,5 +120,97 @@ struct vio_map {
 	__be64		reserved2;
 } __attribute__((packed));
 static_assert(sizeof(struct vio_map) == 32, "MAP");
+
+/* Bodies of DMA_DATA and DMA_DONE (then data), of REFUSED (then text), UNWINDOW, EVENT */
+struct vio_status {
+	__be32		value;		/* status, errno, window id or event code */
+	__be32		reserved;	/* not in REFUSED */
+} __attribute__((packed));
+static_assert(sizeof(struct vio_status) == 8, "status");
+
+#define VIO_MAX_REASON		512	/* bytes of the text in REFUSED */
+#define VIO_MAX_PANE		(0x100000000ULL - 4096)
+/* Asked for in SO_SNDBUF and SO_RCVBUF: several of the largest messages */
+#define VIO_SOCKET_BYTES	(1 << 20)
+
+/* Which end sent a message */
+enum vio_end {
+	VIO_CLIENT = 1,
+	VIO_SERVER,
+};
+
+/**
+ * struct vio_message - a received and validated message
+ * @type:	enum vio_type
+ * @count:	CRQ: entries
+ * @tag:	of the asker
+ * @length:	bytes of @body
+ * @fd:		descriptor that came along, or -1.  Belongs to the caller, who sets
+ *		it to -1 when taking it; vio_recv() closes what is left here
+ * @error:	why vio_recv() returned -EPROTO
+ * @body:	to be read as the struct of its type, big-endian
+ *
+ * 64 KiB: for a context, not for the stack.
+ */
+struct vio_message {
+	uint8_t		type;
+	uint16_t	count;
+	uint32_t	tag;
+	uint32_t	length;
+	int		fd;
+	const char	*error;
+	_Alignas(16) uint8_t body[VIO_MAX_BODY];
+};
+
+void vio_message_init(struct vio_message *msg);
+void vio_message_clear(struct vio_message *msg);
+
+/* Sockets; all are close-on-exec and non-blocking */
+int vio_listen(const char *path, mode_t mode, struct unix_listener *listener);
+int vio_accept(int listener);
+int vio_connect(const char *path);
+
+/* Messages */
+int vio_send(int fd, enum vio_type type, uint32_t tag, uint16_t count,
+	     const struct iovec *body, int parts, int pass_fd);
+int vio_recv(int fd, enum vio_end from, enum vio_channel channel,
+	     struct vio_message *msg);
+int vio_check(const struct vio_header *header, const void *body, size_t bytes,
+	      enum vio_end from, enum vio_channel channel, bool has_fd,
+	      const char **error);
+const char *vio_type_name(uint8_t type);
+
+/* Client */
+int vio_send_hello_crq(int fd, uint32_t crq_entries, int pane_fd);
+int vio_send_hello_hcall(int fd, const uint8_t token[VIO_TOKEN_BYTES]);
+int vio_send_hcall(int fd, uint32_t tag, uint64_t number, const uint64_t *args,
+		   unsigned int count);
+int vio_send_dma_data(int fd, uint32_t tag, int error, const void *data,
+		      uint32_t length);
+int vio_send_dma_done(int fd, uint32_t tag, int error);
+int vio_send_reset(int fd);
+
+/* Server */
+int vio_send_welcome(int fd, const struct vio_welcome *welcome);
+int vio_send_refused(int fd, int error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int vio_send_hret(int fd, uint32_t tag, int64_t rc, const uint64_t *rets,
+		  unsigned int count);
+int vio_send_dma_read(int fd, uint32_t tag, uint32_t pane, uint32_t ioba,
+		      uint32_t length);
+int vio_send_dma_write(int fd, uint32_t tag, uint32_t pane, uint32_t ioba,
+		       const void *data, uint32_t length);
+int vio_send_window(int fd, uint32_t id, uint64_t bytes, int memory_fd);
+int vio_send_map(int fd, uint32_t id, uint32_t ioba, uint32_t length,
+		 uint64_t offset);
+int vio_send_unwindow(int fd, uint32_t id);
+int vio_send_event(int fd, uint32_t code);
+
+/* Both */
+int vio_send_crq(int fd, const struct vasi_crq *entries, unsigned int count);
+
+/* Memory that is passed */
+int vio_check_pane(int fd, uint64_t *bytes);
+int vio_open_readonly(int memfd);
 
 #endif /* _VIOLINK_H */

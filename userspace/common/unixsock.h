@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Listening unix sockets with a place in the file system.
+ */
+#ifndef _UNIXSOCK_H
+#define _UNIXSOCK_H
+
+#include <sys/types.h>
+
+/**
+ * struct unix_listener - a listening unix socket
+ * @fd:		the socket, or -1
+ * @dev:	device and
+ * @ino:	inode of the file, to remove no file but our own
+ * @path:	where it is
+ */
+struct unix_listener {
+	int fd;
+	dev_t dev;
+	ino_t ino;
+	char *path;
+};
+
+int unix_listen(const char *path, int type, mode_t mode,
+		struct unix_listener *listener);
+void unix_unlisten(struct unix_listener *listener);
+int unix_connect(const char *path, int type);
+
+#endif /* _UNIXSOCK_H */
