@@ -7,7 +7,8 @@ conformance.py --check            fail unless the page is what the table
                                   generates and every row that binds the
                                   platform names code and tests that exist
 conformance.py --check --log LOG  also fail unless every named test passed;
-                                  LOG holds TAP or cmocka output; repeatable
+                                  LOG holds what selftests/run, TAP or
+                                  cmocka print; repeatable
 conformance.py --todo             what the rows still want, by test file
 
 The table, Documentation/conformance.json, is edited by hand.  A row's "code"
@@ -165,7 +166,7 @@ class Tree:
 
 
 LOG_LINES = (
-    (re.compile(r"\s*(not ok|ok)\s+\d+\s*-?\s*(.*?)\s*(?:#\s*(\w*).*)?$"),
+    (re.compile(r"\s*(not ok|ok)\s+(?:\d+\s*)?(?:-\s*)?(.*?)\s*(?:#\s*(\w*).*)?$"),
      {"ok": "passed", "not ok": "failed"}),
     (re.compile(r"\s*\[\s+(OK|FAILED|SKIPPED)\s+\]\s+(\S+)\s*()$"),
      {"OK": "passed", "FAILED": "failed", "SKIPPED": "skipped"}),
