@@ -39,7 +39,7 @@ enum vasi_event_format {
 /* Set in byte 1 of an answer (and of the echo of what is not understood) */
 #define VASI_FMT_RESPONSE		0x80
 
-/* Byte 1 of an entry with header VASI_CRQ_COMMAND (LoPAR, "VASI CRQ Message Definition") */
+/* Byte 1 with header VASI_CRQ_COMMAND (LoPAR, "VASI CRQ Message Definition") */
 enum vasi_format {
 	VASI_FMT_CAPABILITIES		= 0x01,
 	VASI_FMT_OPEN			= 0x02,
@@ -229,13 +229,13 @@ struct vasi_crq_caps {
  *
  * What each format carries: LoPAR, "VASI Request/Response Pairs".
  */
-struct vasi_crq {
+__extension__ struct vasi_crq {
 	__u8	header;
 	__u8	format;
 	__u8	byte2;
 	__u8	byte3;
 	__be32	handle;
-	__extension__ union {
+	union {
 		__be64				data;
 		struct vasi_crq_pool		pool;
 		struct vasi_crq_free_buffer	free_buffer;
