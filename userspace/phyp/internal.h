@@ -12,8 +12,9 @@
  * stream.c	life of a stream: states, signals, parking, messages
  * source.c	what a source sends; target.c: what a target makes of it
  * owner.c	the ownership record
+ * demand.c	pages that processors wait for
  * pane.c	slots of the second pane
- * record.h	the platform's own stream
+ * record.c	the platform's own stream
  * pages.c	which pages are written, dirty, missing
  * dirtymap.c	the Dirty Map extension
  */
@@ -24,6 +25,7 @@
 #include <sys/queue.h>
 #include "phyp/phyp.h"
 #include "phyp/pages.h"
+#include "phyp/record.h"
 #include "vasi_codec.h"
 
 #define PHYP_MAX_BUFFERS	4096	/* known buffers of one session */
@@ -133,29 +135,18 @@ struct phyp_source_session {
 	uint64_t cursor;		/* next page to look at in this pass */
 	uint64_t pass;			/* passes this session has completed */
 	uint64_t pass_pages;		/* pages sent in this pass */
+	uint64_t rest_offset;		/* a page that is sent in pieces: what is */
+	uint32_t rest_bytes;		/* left of it */
 };
 
-/* Where a target (or, for the reverse stream, a source) is in a session's bytes */
-struct phyp_parser {
-	uint8_t header[24];
-	unsigned int header_bytes;	/* of the header that are here */
-	uint8_t type;
-	uint8_t flags;
-	uint64_t arg;
-	uint32_t count;
-	uint64_t left;			/* payload bytes to come */
-	uint64_t done;			/* payload bytes that came */
-	uint8_t scratch[64];		/* of a record or word that is incomplete */
-	unsigned int scratch_bytes;
-};
-
+/* Where a target is on a session; see target.c */
 struct phyp_target_session {
-	struct phyp_parser parser;
 	bool started;
 	bool stale;			/* of an older incarnation: drop all */
 	bool handed_over;
 	bool ended;
 	uint64_t pass;
+	uint8_t *staging;		/* a final page that is not whole yet */
 };
 
 struct phyp_session {
@@ -174,13 +165,18 @@ struct phyp_session {
 	uint64_t queued_bytes;		/* in them */
 	STAILQ_HEAD(, phyp_download) downloads;
 	unsigned int ndownloads;
+	bool announced;			/* the VSP knows the stream's state */
+	struct phyp_parser parser;	/* of the stream that arrives */
 	struct phyp_source_session source;
 	struct phyp_target_session target;
 };
 
 /* ---- crq.c ---- */
 
-/* Encode and send; a failure to send resets the device */
+/*
+ * Encode and send.  When that fails the owner resets the device, later: no
+ * session ever vanishes under who sends.
+ */
 void phyp_send(struct phyp_vdev *vdev, const struct vasi_msg *msg);
 
 /* ---- session.c ---- */
@@ -254,34 +250,46 @@ void phyp_dirty_map_close(struct phyp_session *s);
 
 /* ---- stream.c ---- */
 
-struct phyp_state_piece;
+#define PHYP_DEMAND_RING	4096	/* power of two */
 
-struct phyp_source {
-	bool begun;			/* the set of sessions is fixed */
-	unsigned int members;		/* sessions of the incarnation */
-	bool state_saved;
-	uint8_t *state;			/* processor state */
-	uint32_t state_bytes;
-	uint32_t state_sent;
-	uint64_t bitmap_next;		/* next word of the bitmap to send */
-	bool bitmap_sent;
-	uint64_t bitmap_pages;
-	uint64_t final_pages;
-	uint64_t dirtied_again;		/* pages harvested after their first time */
-	struct phyp_bitmap sent_once;	/* pages that were sent at least once */
-	struct phyp_run *demands;	/* ring of demanded runs */
-	unsigned int demand_head;
-	unsigned int demand_tail;
-	unsigned int next_session;	/* whose turn it is */
+/* Runs of pages that processors wait for; when full, a demand is dropped: the
+ * page comes anyway, only later */
+struct phyp_demands {
+	struct phyp_run run[PHYP_DEMAND_RING];
+	unsigned int head;
+	unsigned int tail;
 };
 
-#define PHYP_DEMAND_RING	4096
+/* See source.c */
+struct phyp_source {
+	bool begun;			/* the set of sessions is fixed */
+	bool broken;			/* one of them is gone */
+	unsigned int members;		/* sessions of the incarnation */
+	uint8_t *state;			/* processor state, once Suspended */
+	uint32_t state_bytes;
+	uint32_t state_sent;
+	bool frozen;			/* the bitmap below is fixed */
+	uint64_t bitmap_pages;		/* in the bitmap */
+	uint64_t bitmap_next;		/* next page to look at for it */
+	bool bitmap_sent;
+	uint64_t cursor;		/* next final page */
+	uint64_t final_pages;		/* sent */
+	struct phyp_bitmap sent_once;
+	uint64_t skip_page;		/* fault injection; ~0: none yet */
+	uint64_t resent_seen;
+	struct phyp_demands demands;
+};
 
+#define PHYP_WAITING	64
+#define PHYP_LATENCY_BUCKETS	256
+
+/* See target.c */
 struct phyp_target {
-	uint32_t sessions;		/* of the incarnation */
-	uint64_t handover_pages;
+	uint32_t sessions;		/* of the incarnation; 0: not known */
 	unsigned int handovers;
 	unsigned int ends;
+	bool handover_seen;
+	uint64_t handover_pages;
 	uint64_t bitmap_pages;
 	uint8_t *state;
 	uint32_t state_bytes;
@@ -289,15 +297,12 @@ struct phyp_target {
 	struct phyp_bitmap final;	/* pages that arrived in final form */
 	struct phyp_bitmap residual;	/* the bitmap, as it arrives */
 	struct phyp_bitmap demanded;
-	struct phyp_bitmap touched;	/* pages that may not be zero any more */
-	struct phyp_run *demands;	/* not yet sent */
-	unsigned int demand_head;
-	unsigned int demand_tail;
-	struct {			/* demands under way, for the statistics */
+	struct phyp_demands demands;	/* not yet sent */
+	struct {			/* under way, for the statistics */
 		uint64_t page;
 		uint64_t since_ns;
-	} waiting[64];
-	uint32_t latency_log[32 * 8];	/* histogram: see target.c */
+	} waiting[PHYP_WAITING];
+	uint32_t latency[PHYP_LATENCY_BUCKETS];
 	uint32_t latency_max_us;
 };
 
@@ -345,6 +350,8 @@ int64_t phyp_stream_donate(struct phyp_stream *stream);
 uint64_t phyp_stream_bytes_left(const struct phyp_stream *stream);
 void phyp_stream_abort(struct phyp_stream *stream, enum vasi_abort_entity who,
 		       uint32_t detail);
+/* Likewise with a whole reason; 0, or -EPERM where the state forbids it */
+int phyp_stream_abort_reason(struct phyp_stream *stream, uint32_t reason);
 /* Is the stream final (Aborted or Completed)? */
 bool phyp_stream_final(const struct phyp_stream *stream);
 /* The one place where a stream's state changes */
@@ -353,25 +360,46 @@ void phyp_stream_set_state(struct phyp_stream *stream, enum vasi_state new,
 /* Send eight bytes to the other platform */
 void phyp_stream_tell(struct phyp_stream *stream, uint8_t type);
 
-/* ---- source.c, target.c: the engines behind stream.c ---- */
+/* Resume the partition on a source whose stream aborts, and so on */
+void phyp_stream_never(struct phyp_stream *stream, uint32_t reason);
+
+/* ---- demand.c ---- */
+
+/* False when the ring is full */
+bool phyp_demands_push(struct phyp_demands *d, uint64_t first, uint32_t count);
+bool phyp_demands_pop(struct phyp_demands *d, struct phyp_run *run);
+bool phyp_demands_empty(const struct phyp_demands *d);
+
+/* ---- source.c ---- */
 
 int phyp_source_init(struct phyp_stream *stream);
 void phyp_source_exit(struct phyp_stream *stream);
-void phyp_source_park(struct phyp_stream *stream);
+/* A session is about to close: what its operations carried is dirty again */
 void phyp_source_closing(struct phyp_session *s);
+/* Every session is gone: the next ones are a new incarnation */
+void phyp_source_park(struct phyp_stream *stream);
+/* True when something was sent */
 bool phyp_source_work(struct phyp_stream *stream, uint64_t deadline_ns);
 enum vasi_status phyp_source_feed(struct phyp_session *s, const void *data,
 				  uint32_t length);
+void phyp_source_responded(struct phyp_session *s, struct phyp_buffer *b,
+			   enum vasi_status status);
+/* The home has stopped executing */
 void phyp_source_suspended(struct phyp_stream *stream);
+
+/* ---- target.c ---- */
 
 int phyp_target_init(struct phyp_stream *stream);
 void phyp_target_exit(struct phyp_stream *stream);
+void phyp_target_closing(struct phyp_session *s);
 enum vasi_status phyp_target_feed(struct phyp_session *s, const void *data,
 				  uint32_t length);
-bool phyp_target_work(struct phyp_stream *stream, uint64_t deadline_ns);
+/* True when something was sent */
+bool phyp_target_work(struct phyp_stream *stream);
 void phyp_target_demand(struct phyp_stream *stream, uint64_t page);
-void phyp_target_redemand(struct phyp_stream *stream);
 uint64_t phyp_target_bytes_left(const struct phyp_stream *stream);
+/* Median, 99th percentile and maximum of the time a demand took */
+void phyp_target_latency(const struct phyp_stream *stream, uint32_t us[3]);
 
 /* ---- owner.c ---- */
 

@@ -54,7 +54,8 @@ struct phyp_host_ops {
 
 /**
  * struct phyp_vdev_ops - a VASI device's way to its virtual server partition
- * @crq_send:	queue an entry; 0, or negative errno when the queue is lost
+ * @crq_send:	queue an entry; 0, or negative errno when the queue is lost: then
+ *		the owner calls phyp_vdev_reset() soon, but not from in here
  * @dma_map:	[ioba, ioba + length) of the first pane as memory, or NULL when it
  *		does not translate or cannot be mapped
  * @dma_read:	copy out of the first pane; 0 or -EFAULT.  Only asked where
