@@ -58,9 +58,9 @@
 #define RPC_MAX_DEPTH		32		/* nested arrays and objects */
 #define RPC_MAX_CLIENTS		64
 #define RPC_MAX_PENDING		64		/* unanswered requests of a client */
-#define RPC_MAX_OUTPUT		(4U << 20)	/* unread bytes of answers of a client */
+#define RPC_MAX_OUTPUT		(2U << 20)	/* unread bytes of answers of a client */
 #define RPC_MAX_STRING		4095		/* bytes of a string parameter */
-#define RPC_MAX_ANSWER		(4U << 20)	/* bytes of an answer the client takes */
+#define RPC_MAX_ANSWER		(1U << 20)	/* bytes of an answer */
 #define RPC_DEFAULT_MODE	0660
 
 enum rpc_code {
