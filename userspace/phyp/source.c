@@ -23,6 +23,11 @@
 /* Payload of one BITMAP or STATE record */
 #define PIECE_BYTES		4096
 
+/* Records lie in buffers at any address */
+struct packed_word {
+	__be64 bits;
+} __attribute__((packed));
+
 /* An operation being put together */
 struct op_build {
 	struct phyp_stream *stream;
@@ -471,7 +476,7 @@ static enum fill fill_bitmap(struct op_build *op)
 	struct phyp_source *src = &op->stream->source;
 	struct phyp_pages *pages = op->pages;
 	uint64_t first, word, words, i;
-	__be64 *out;
+	struct packed_word *out;
 
 	first = phyp_bitmap_next(&pages->dirty, src->bitmap_next, pages->count);
 	if (first >= pages->count) {
@@ -491,7 +496,8 @@ static enum fill fill_bitmap(struct op_build *op)
 	if (!out)
 		return FILL_FULL;
 	for (words = i, i = 0; i < words; i++)
-		out[i] = __cpu_to_be64(phyp_bitmap_word(&pages->dirty, word + i));
+		out[i].bits = __cpu_to_be64(phyp_bitmap_word(&pages->dirty,
+							     word + i));
 	src->bitmap_next = (word + words) * 64;
 	return FILL_MORE;
 }
