@@ -277,8 +277,9 @@ class System:
         self.phypd = Daemon(lab, "phyp-" + name, [
             programs() + "/vasi-phypd", "--name", name,
             "--socket", self.phyp_path, "--state-dir", self.state_dir,
-            "--device", "msp0=" + self.device_path] + phyp_args)
-        self.msp_args = msp_args
+            "--device", "msp0=" + self.device_path] +
+            [a.replace("{dir}", self.phyp_dir) for a in phyp_args])
+        self.msp_args = [a.replace("{dir}", self.msp_dir) for a in msp_args]
         self.mspd = Daemon(lab, "msp-" + name, None)
 
     def start(self):
@@ -326,7 +327,9 @@ class System:
 class Lab:
     """Two systems; see the top of this file.
 
-    @phyp, @msp: command line additions for both, or a dict by system name.
+    @phyp, @msp: command line additions for both, or a dict by system name;
+        {dir} in them is the daemon's own directory
+    @links: put relays into the VIO links
     """
 
     ids = itertools.count(1)

@@ -170,14 +170,19 @@ class Relay:
 
     @delay: seconds that everything takes longer, each way
     @hello: function(bytearray) that may change the HELLO's body
+    @on_header: function(fields, bytearray) that may change a frame's header
+    @on_body: function(fields, header, bytearray) that may change its body
     @on_record: function(session, fields, payload offset, view) for each piece
         of each record of the source platform's stream; may change the view
     """
 
-    def __init__(self, target, delay=0.0, hello=None, on_record=None):
+    def __init__(self, target, delay=0.0, hello=None, on_record=None,
+                 on_header=None, on_body=None):
         self.target = target
         self.delay = delay
         self.hello = hello
+        self.on_header = on_header
+        self.on_body = on_body
         self.on_record = on_record
         self.lock = threading.Lock()
         self.moved = threading.Condition(self.lock)
@@ -223,6 +228,10 @@ class Relay:
                     records = self.records.setdefault(session, Records())
                     records.feed(body, lambda f, at, view: self.on_record(
                         session, f, at, view))
+        if self.on_body:
+            self.on_body(fields, header, body)
+        if self.on_header:
+            self.on_header(fields, header)
         self.open.wait()
         if self.closed:
             raise OSError("relay closed")
