@@ -137,8 +137,8 @@ def frame(kind, body=b"", flags=0, session=0, offset=0, argument=0,
 
 
 def hello(stream_id, magic=MOVER_MAGIC, major=1):
-    body = struct.pack(">8sHHIQQHH", magic, major, 0, 0, 0,
-                       int(stream_id, 16), 1, 1)
+    body = struct.pack(">8sHHIQQHHI", magic, major, 0, 0, 0,
+                       int(stream_id, 16), 1, 1, MIB)
     return frame(relays.HELLO, body.ljust(64, b"\0"))
 
 

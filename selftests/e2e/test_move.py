@@ -129,7 +129,7 @@ def _():
 
 @suite.test("granule of 64 KiB")
 def _():
-    simple(memory=32 * MIB, granule=65536)
+    simple(memory=32 * MIB, granule=65536, program=lpm.program(page=65536))
 
 
 for _sessions, _connections in ((1, 1), (1, 4), (2, 2), (4, 2), (4, 4)):

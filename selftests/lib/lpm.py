@@ -454,12 +454,11 @@ def wait_finished(system, name):
     return show
 
 
-def program(seconds=1.5, rate=30 * MIB, **more):
+def program(seconds=1.5, rate=30 * MIB, page=4096, **more):
     """A partition's program that runs for about @seconds of its own time.
 
-    One step dirties one page; @rate is bytes a second.
+    One step dirties one page of @page bytes; @rate is bytes a second.
     """
-    page = 4096
     steps = more.pop("steps", int(seconds * rate / page))
     result = {"seed": 20090421, "steps": steps, "rate": rate, "hot": 0.1,
               "hot_share": 0.8}
