@@ -59,7 +59,7 @@ endif
 DEPS_BUILD := gcc libc6-dev make pkg-config liburing-dev libjansson-dev \
 	      libsystemd-dev libssl-dev
 DEPS_RUN   := python3 util-linux procps iproute2
-DEPS_CHECK := libcmocka-dev python3-sphinx
+DEPS_CHECK := libcmocka-dev python3-sphinx sparse
 
 # Flags
 
@@ -244,11 +244,14 @@ C_FILES := $(codec_SRCS) $(common_SRCS) $(violink_SRCS) $(libvasi_SRCS) \
 	$(foreach p,$(PROGS),$(main_$(p)))
 
 PHONY += sparse checkpatch
-# Byte order is checked where __be types meet: the codec's contract
+# Byte order, where messages are taken apart and put together
+SPARSE_SRCS := $(codec_SRCS) $(violink_SRCS) $(libphyp_SRCS) \
+	$(wildcard userspace/mspd/wire.c)
+
 sparse:
-	$(call say,SPARSE,$(codec_SRCS))
-	$(Q)$(SPARSE) -Wsparse-error -Wbitwise $(STD) $(INCLUDES) \
-		$(PKG_CFLAGS) $(codec_SRCS)
+	$(call say,SPARSE,byte order)
+	$(Q)$(SPARSE) -Wsparse-error -Wbitwise -Iselftests/sparse $(STD) \
+		$(INCLUDES) $(PKG_CFLAGS) $(SPARSE_SRCS)
 
 CHECKPATCH ?= checkpatch.pl
 # CHECKPATCH=.../scripts/checkpatch.pl of any kernel tree
@@ -293,7 +296,7 @@ help:
 	@echo 'make bench        measure the mover on this machine'
 	@echo 'make soak         move partitions to and fro for a long time'
 	@echo 'make docs         Documentation/ as HTML'
-	@echo 'make sparse       byte-order check of the codec'
+	@echo 'make sparse       check of byte order'
 	@echo 'make checkpatch   coding style; CHECKPATCH=path of a kernel tree'"'"'s script'
 	@echo 'make deps         install the Debian packages all this needs (as root)'
 	@echo 'make install      DESTDIR= PREFIX=/usr/local'
