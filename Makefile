@@ -37,7 +37,7 @@ Q :=
 say = @:
 else
 Q := @
-say = @printf '  %-7s %s\n' $(1) $(2)
+say = @printf '  %-7s %s\n' '$(1)' '$(2)'
 endif
 
 # One build directory for each kind of build
