@@ -69,7 +69,7 @@ PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
 
 CFLAGS	 ?= -O2 -g
-STD	 := -std=gnu11
+STD	 := -std=gnu11 -D_GNU_SOURCE=
 WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes
 INCLUDES := -Iuapi -Idriver -Iuserspace
 ALL_CFLAGS  = $(STD) $(CFLAGS) $(WARNINGS) $(INCLUDES) -pthread \
