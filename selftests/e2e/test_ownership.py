@@ -39,8 +39,6 @@ OUTCOMES = {
     ("Completed", "Completed"): "B",
 }
 
-RUNNING = ("Running", "Migrating - Running", "Finished")
-
 
 def kill_source_mspd(lab, move):
     lab.a.mspd.kill()
@@ -129,7 +127,7 @@ def check_owner(move):
         first = look(move)
         return first if first == look(move) else None
     states, places = lpm.until("the platforms settle", settled)
-    running = [name for name, state in places.items() if state in RUNNING]
+    running = [name for name, state in places.items() if state in lpm.RUNNING]
     assert len(running) <= 1, "runs on %r, states %r" % (places, states)
     assert states in OUTCOMES, "states %r" % (states,)
     owner = OUTCOMES[states]
@@ -140,7 +138,7 @@ def check_owner(move):
 
 def look(move):
     states = move.states()
-    return states, {s.name: s.partition(move.name)["state"]
+    return states, {s.name: s.partition_state(move.name)
                     for s in (move.src, move.dst)}
 
 

@@ -56,7 +56,8 @@ INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 
-FINAL_PHASES = ("completed", "aborted", "parked", "failed")
+# States of a partition in which it executes, or has executed to its end
+RUNNING = ("Running", "Migrating - Running", "Finished")
 
 
 def note(text):
@@ -319,6 +320,15 @@ class System:
 
     def partition(self, name):
         return self.phyp("partition.show", name=name)
+
+    def partition_state(self, name):
+        """Its state, or "absent": an aborted move leaves no shell behind."""
+        try:
+            return self.partition(name)["state"]
+        except RpcError as error:
+            if error.code != NOT_FOUND:
+                raise
+            return "absent"
 
     def stream(self, stream_id):
         return self.phyp("stream.show", stream_id=stream_id)
@@ -583,9 +593,8 @@ class Move:
 
     def runs_on(self):
         """Names of the systems on which the partition executes or has ended."""
-        running = ("Running", "Migrating - Running", "Finished")
         return [s.name for s in (self.src, self.dst)
-                if s.partition(self.name)["state"] in running]
+                if s.partition_state(self.name) in RUNNING]
 
     def digest(self, system=None):
         return (system or self.dst).phyp("partition.digest",
