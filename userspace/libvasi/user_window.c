@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The second pane: windows of partition memory, and what its I/O addresses mean.
+ *
+ * A window is mapped whole and only to be read.  It stays mapped while an
+ * operation points into it, also after the platform took it back.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libvasi/user.h"
+
+static struct vasi_window *find_window(const struct user_device *user, uint32_t id)
+{
+	struct vasi_window *window;
+
+	for (window = user->windows; window; window = window->next) {
+		if (window->id == id && !window->gone)
+			return window;
+	}
+	return NULL;
+}
+
+static void window_free(struct vasi_window *window)
+{
+	munmap(window->base, window->bytes);
+	free(window);
+}
+
+/* Free the windows that are gone and that nothing points into */
+static void sweep(struct user_device *user)
+{
+	struct vasi_window **at = &user->windows, *window;
+
+	while ((window = *at)) {
+		if (window->gone && !window->refs) {
+			*at = window->next;
+			window_free(window);
+		} else {
+			at = &window->next;
+		}
+	}
+}
+
+static int window_map(struct vasi_window *window, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	/* Reading beyond the file's end would be fatal */
+	if (!S_ISREG(st.st_mode) || st.st_size < 0 || (uint64_t)st.st_size < window->bytes)
+		return -ERANGE;
+	window->base = mmap(NULL, window->bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE,
+			    fd, 0);
+	return window->base == MAP_FAILED ? -errno : 0;
+}
+
+/* WINDOW: takes @fd over */
+void user_window_add(struct user_device *user, uint32_t id, uint64_t bytes, int fd)
+{
+	struct vasi_window *window = NULL;
+	int ret;
+
+	sweep(user);
+	if (find_window(user, id)) {
+		vasi_device_lost(&user->dev, "WINDOW: id %u is in use", id);
+		goto close_fd;
+	}
+	if (user->window_count == USER_MAX_WINDOWS) {
+		vasi_device_lost(&user->dev, "WINDOW: more than %u windows",
+				 USER_MAX_WINDOWS);
+		goto close_fd;
+	}
+	window = calloc(1, sizeof(*window));
+	if (!window) {
+		vasi_device_lost(&user->dev, "WINDOW: no memory");
+		goto close_fd;
+	}
+	window->id = id;
+	window->bytes = bytes;
+	ret = window_map(window, fd);
+	if (ret) {
+		vasi_device_lost(&user->dev, "WINDOW: cannot map %llu bytes: %s",
+				 (unsigned long long)bytes, strerror(-ret));
+		free(window);
+		goto close_fd;
+	}
+	window->next = user->windows;
+	user->windows = window;
+	user->window_count++;
+close_fd:
+	close(fd);
+}
+
+static void drop_maps(struct user_device *user, const struct vasi_window *window)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < user->map_count; i++) {
+		if (user->maps[i].window != window)
+			user->maps[kept++] = user->maps[i];
+	}
+	user->map_count = kept;
+}
+
+/* UNWINDOW */
+void user_window_remove(struct user_device *user, uint32_t id)
+{
+	struct vasi_window *window = find_window(user, id);
+
+	if (!window) {
+		vasi_device_lost(&user->dev, "UNWINDOW: no window %u", id);
+		return;
+	}
+	drop_maps(user, window);
+	window->gone = true;
+	user->window_count--;
+	sweep(user);
+}
+
+/* The first map that ends behind @ioba */
+static uint32_t map_after(const struct user_device *user, uint32_t ioba)
+{
+	uint32_t low = 0, high = user->map_count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		const struct user_map *map = &user->maps[middle];
+
+		if ((uint64_t)map->ioba + map->bytes <= ioba)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int grow_maps(struct user_device *user)
+{
+	uint32_t room = user->map_room ? user->map_room * 2 : 64;
+	struct user_map *maps;
+
+	maps = reallocarray(user->maps, room, sizeof(*maps));
+	if (!maps)
+		return -ENOMEM;
+	user->maps = maps;
+	user->map_room = room;
+	return 0;
+}
+
+/* Put @map in place of what it overlaps */
+static int replace_maps(struct user_device *user, const struct user_map *map)
+{
+	uint32_t first = map_after(user, map->ioba), last = first;
+	uint64_t end = (uint64_t)map->ioba + map->bytes;
+
+	while (last < user->map_count && user->maps[last].ioba < end)
+		last++;
+	if (first == last && user->map_count == user->map_room) {
+		if (user->map_count >= USER_MAX_MAPS)
+			return -ENOSPC;
+		if (grow_maps(user))
+			return -ENOMEM;
+	}
+	memmove(&user->maps[first + 1], &user->maps[last],
+		(user->map_count - last) * sizeof(*map));
+	user->map_count += 1 - (last - first);
+	user->maps[first] = *map;
+	return 0;
+}
+
+/* MAP */
+void user_map_add(struct user_device *user, uint32_t id, uint32_t ioba,
+		  uint32_t bytes, uint64_t offset)
+{
+	struct user_map map = { .ioba = ioba, .bytes = bytes, .offset = offset };
+	int ret;
+
+	map.window = find_window(user, id);
+	if (!map.window) {
+		vasi_device_lost(&user->dev, "MAP: no window %u", id);
+		return;
+	}
+	if (offset > map.window->bytes || bytes > map.window->bytes - offset) {
+		vasi_device_lost(&user->dev, "MAP: %u bytes at %llu exceed window %u of %llu",
+				 bytes, (unsigned long long)offset, id,
+				 (unsigned long long)map.window->bytes);
+		return;
+	}
+	ret = replace_maps(user, &map);
+	if (ret)
+		vasi_device_lost(&user->dev, "MAP: %u ranges are mapped: %s",
+				 user->map_count, strerror(-ret));
+}
+
+/* Memory behind [@ioba, +@bytes), which must lie in one mapped range, or NULL */
+const void *user_translate(struct vasi_device *dev, uint32_t ioba, uint32_t bytes,
+			   struct vasi_window **window)
+{
+	struct user_device *user = to_user(dev);
+	uint32_t at = map_after(user, ioba);
+	const struct user_map *map;
+	uint32_t skip;
+
+	if (at == user->map_count)
+		return NULL;
+	map = &user->maps[at];
+	if (map->ioba > ioba)
+		return NULL;
+	skip = ioba - map->ioba;
+	if (bytes > map->bytes - skip)
+		return NULL;
+	*window = map->window;
+	return map->window->base + map->offset + skip;
+}
+
+void user_window_get(struct vasi_window *window)
+{
+	window->refs++;
+}
+
+/* A window that is gone is unmapped at the next sweep */
+void user_window_put(struct vasi_window *window)
+{
+	window->refs--;
+}
+
+void user_windows_free(struct user_device *user)
+{
+	struct vasi_window *window;
+
+	while ((window = user->windows)) {
+		user->windows = window->next;
+		window_free(window);
+	}
+	free(user->maps);
+}
