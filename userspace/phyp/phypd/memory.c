@@ -3,7 +3,6 @@
  * Reserving a partition's memory: all of it, now, or an error.  What is only
  * promised would show as SIGBUS in the middle of a move.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

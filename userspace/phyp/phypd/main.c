@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vasi-phypd: a managed system.  See Documentation/management.rst.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "phyp/phypd/device.h"
+#include "phyp/phypd/system.h"
+
+#define EXIT_USAGE	2
+
+static const char usage_text[] =
+"Usage: vasi-phypd --socket PATH --state-dir DIR --device NAME=PATH... [options]\n"
+"A managed system: partitions, and VASI devices that movers connect to.\n"
+"\n"
+"  --name NAME           of the system (default: the host's name)\n"
+"  --socket PATH         management socket\n"
+"  --state-dir DIR       directory of the ownership records\n"
+"  --device NAME=PATH    a VASI device and the socket of its VIO link; repeatable\n"
+"  --socket-mode MODE    permissions of all sockets, octal (default: 0660)\n"
+"  --memory BYTES        for partitions, with K, M, G or T (default: 3/4 of the RAM)\n"
+"  --region-size BYTES   memory region size (default: 16M)\n"
+"  --streams N           streams a device serves at a time, 1 to 256 (default: 16)\n"
+"  --opens N             sessions of a stream, 1 to 255 (default: 16)\n"
+"  --no-indirect         offer no indirect operations\n"
+"  --no-dirty-map        do not offer the Dirty Map extension\n"
+"  --dirty-map-echo      echo a request for it, as a platform that does not know it\n"
+"  --fault-injection     allow \"debug\" in stream.create\n"
+"  --log-level LEVEL     error, warning, info or debug (default: info)\n"
+"  --help, --version\n";
+
+struct device_arg {
+	const char *name;
+	const char *path;
+};
+
+struct options {
+	struct system_params system;
+	struct device_arg devices[SYSTEM_MAX_DEVICES];
+	unsigned int device_count;
+	char host[256];
+};
+
+enum {
+	OPT_NAME = 256, OPT_SOCKET, OPT_STATE_DIR, OPT_DEVICE, OPT_SOCKET_MODE,
+	OPT_MEMORY, OPT_REGION_SIZE, OPT_STREAMS, OPT_OPENS, OPT_NO_INDIRECT,
+	OPT_NO_DIRTY_MAP, OPT_DIRTY_MAP_ECHO, OPT_FAULT_INJECTION,
+	OPT_LOG_LEVEL, OPT_HELP, OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "socket", required_argument, NULL, OPT_SOCKET },
+	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
+	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "socket-mode", required_argument, NULL, OPT_SOCKET_MODE },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "region-size", required_argument, NULL, OPT_REGION_SIZE },
+	{ "streams", required_argument, NULL, OPT_STREAMS },
+	{ "opens", required_argument, NULL, OPT_OPENS },
+	{ "no-indirect", no_argument, NULL, OPT_NO_INDIRECT },
+	{ "no-dirty-map", no_argument, NULL, OPT_NO_DIRTY_MAP },
+	{ "dirty-map-echo", no_argument, NULL, OPT_DIRTY_MAP_ECHO },
+	{ "fault-injection", no_argument, NULL, OPT_FAULT_INJECTION },
+	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ }
+};
+
+__attribute__((format(printf, 1, 2), noreturn))
+static void usage_error(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fputs("vasi-phypd: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputs("\nTry 'vasi-phypd --help'.\n", stderr);
+	va_end(args);
+	exit(EXIT_USAGE);
+}
+
+static uint64_t parse_number(const char *name, const char *text, int base,
+			     uint64_t low, uint64_t high)
+{
+	char *end;
+	uint64_t value;
+
+	errno = 0;
+	value = strtoull(text, &end, base);
+	if (errno || end == text || *end || *text == '-' || value < low ||
+	    value > high)
+		usage_error("--%s %s: not a number from %" PRIu64 " to %" PRIu64,
+			    name, text, low, high);
+	return value;
+}
+
+static uint64_t parse_bytes(const char *name, const char *text)
+{
+	static const char units[] = "KMGT";
+	unsigned int shift = 0;
+	const char *unit;
+	uint64_t value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit)
+		shift = 10 * (unsigned int)(unit - units + 1);
+	if (errno || end == text || *text == '-' || (*end && (!unit || end[1])) ||
+	    !value || value > (uint64_t)INT64_MAX >> shift)
+		usage_error("--%s %s: not a number of bytes", name, text);
+	return value << shift;
+}
+
+static void add_device(struct options *o, char *text)
+{
+	char *equals = strchr(text, '=');
+	struct device_arg *device = &o->devices[o->device_count];
+
+	if (!equals || equals == text || !equals[1])
+		usage_error("--device %s: not NAME=PATH", text);
+	if (o->device_count >= SYSTEM_MAX_DEVICES)
+		usage_error("--device: more than %u devices", SYSTEM_MAX_DEVICES);
+	*equals = '\0';
+	device->name = text;
+	device->path = equals + 1;
+	o->device_count++;
+}
+
+static void parse_region_size(struct options *o, const char *text)
+{
+	uint64_t bytes = parse_bytes("region-size", text);
+
+	if (bytes & (bytes - 1) || bytes < 1 << 20)
+		usage_error("--region-size %s: not a power of two from 1M", text);
+	o->system.region_bytes = bytes;
+}
+
+static void parse_option(struct options *o, int option, char *arg)
+{
+	struct system_params *p = &o->system;
+	enum log_level level;
+
+	switch (option) {
+	case OPT_NAME:
+		p->name = arg;
+		break;
+	case OPT_SOCKET:
+		p->socket = arg;
+		break;
+	case OPT_STATE_DIR:
+		p->state_dir = arg;
+		break;
+	case OPT_DEVICE:
+		add_device(o, arg);
+		break;
+	case OPT_SOCKET_MODE:
+		p->socket_mode = (mode_t)parse_number("socket-mode", arg, 8, 0,
+						      0777);
+		break;
+	case OPT_MEMORY:
+		p->memory = parse_bytes("memory", arg);
+		break;
+	case OPT_REGION_SIZE:
+		parse_region_size(o, arg);
+		break;
+	case OPT_STREAMS:
+		p->streams = (uint32_t)parse_number("streams", arg, 10, 1, 256);
+		break;
+	case OPT_OPENS:
+		p->opens = (uint32_t)parse_number("opens", arg, 10, 1, 255);
+		break;
+	case OPT_NO_INDIRECT:
+		p->indirect = false;
+		break;
+	case OPT_NO_DIRTY_MAP:
+		p->dirty_map = false;
+		break;
+	case OPT_DIRTY_MAP_ECHO:
+		p->dirty_map_echo = true;
+		break;
+	case OPT_FAULT_INJECTION:
+		p->fault_injection = true;
+		break;
+	case OPT_LOG_LEVEL:
+		if (log_parse_level(arg, &level))
+			usage_error("--log-level %s: not error, warning, info or debug",
+				    arg);
+		log_set_level(level);
+		break;
+	case OPT_HELP:
+		fputs(usage_text, stdout);
+		exit(EXIT_SUCCESS);
+	case OPT_VERSION:
+		puts("vasi-phypd " VASI_VERSION);
+		exit(EXIT_SUCCESS);
+	default:
+		/* getopt has said what is wrong */
+		fputs("Try 'vasi-phypd --help'.\n", stderr);
+		exit(EXIT_USAGE);
+	}
+}
+
+static void parse_options(struct options *o, int argc, char **argv)
+{
+	uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) *
+		       (uint64_t)sysconf(_SC_PAGESIZE);
+	int option;
+
+	if (gethostname(o->host, sizeof(o->host) - 1))
+		strcpy(o->host, "system");
+	o->system = (struct system_params) {
+		.name = o->host,
+		.socket_mode = RPC_DEFAULT_MODE,
+		.memory = ram / 4 * 3,
+		.region_bytes = 16 << 20,
+		.streams = 16,
+		.opens = 16,
+		.indirect = true,
+		.dirty_map = true,
+	};
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		parse_option(o, option, optarg);
+	if (optind < argc)
+		usage_error("unexpected argument %s", argv[optind]);
+	if (!o->system.socket)
+		usage_error("--socket is missing");
+	if (!o->system.state_dir)
+		usage_error("--state-dir is missing");
+	if (!o->device_count)
+		usage_error("--device is missing");
+}
+
+/*
+ * A core dump would hold the memory of partitions.  PR_SET_DUMPABLE is left
+ * alone: it would give /proc/self/fd to root, and with it the reopening that
+ * makes a window read-only.
+ */
+static void forbid_core_dumps(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	if (setrlimit(RLIMIT_CORE, &none))
+		log_warning("core dumps could not be switched off: %s",
+			    strerror(errno));
+}
+
+static int block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	/* Before there are threads, so that all of them inherit it */
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+static int add_devices(struct system *system, const struct options *o)
+{
+	struct device *device;
+
+	for (unsigned int i = 0; i < o->device_count; i++) {
+		const struct device_arg *arg = &o->devices[i];
+		int ret = device_create(system, arg->name, arg->path, &device);
+
+		if (ret) {
+			log_error("device %s at %s: %s", arg->name, arg->path,
+				  strerror(-ret));
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int set_up(struct system *system, const struct options *o)
+{
+	int ret = add_devices(system, o);
+
+	if (ret)
+		return ret;
+	ret = system_serve(system);
+	if (ret)
+		log_error("management socket %s: %s", o->system.socket,
+			  strerror(-ret));
+	return ret;
+}
+
+static int run(const struct options *o)
+{
+	struct system *system = NULL;
+	sd_event *event = NULL;
+	int ret;
+
+	ret = block_signals();
+	if (!ret)
+		ret = sd_event_new(&event);
+	if (ret >= 0)
+		ret = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL);
+	if (ret >= 0)
+		ret = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
+	if (ret < 0) {
+		log_error("event loop: %s", strerror(-ret));
+		goto out;
+	}
+	ret = system_create(&o->system, event, &system);
+	if (ret) {
+		log_error("state directory %s: %s", o->system.state_dir,
+			  ret == -EBUSY ? "another vasi-phypd uses it" :
+			  strerror(-ret));
+		goto out;
+	}
+	ret = set_up(system, o);
+	if (!ret) {
+		log_info("system %s: ready, %" PRIu64 " bytes of memory",
+			 o->system.name, o->system.memory);
+		ret = sd_event_loop(event);
+	}
+	system_destroy(system);
+out:
+	sd_event_unref(event);
+	return ret < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { 0 };
+
+	log_init("vasi-phypd", LOG_LEVEL_INFO);
+	parse_options(&options, argc, argv);
+	forbid_core_dumps();
+	return run(&options);
+}

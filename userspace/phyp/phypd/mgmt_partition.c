@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The management methods of partitions (Documentation/management.rst).
+ */
+#include <ctype.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "phyp/phypd/partition.h"
+
+#define DEFAULT_GRANULE		4096
+#define DEFAULT_WRITE_BYTES	64
+#define DEFAULT_HOT		0.1
+#define DEFAULT_HOT_SHARE	0.9
+#define MAX_TIMEOUT_MS		(24 * 3600 * 1000)
+#define NAME_PARAM		{ "name", RPC_STRING, true, .min = 1, \
+				  .max = PARTITION_NAME_BYTES - 1 }
+
+static const char *const content_types[] = { "zero", "seed", "file", NULL };
+static const char *const wait_states[] = {
+	"finished", "running", "suspended", "moved", "not activated", "shell",
+	"migrating - running", NULL
+};
+
+static const struct rpc_param content_fields[] = {
+	{ "type", RPC_STRING, true, .one_of = content_types },
+	{ "seed", .type = RPC_INTEGER },
+	{ "path", .type = RPC_STRING },
+	{ "offset", .type = RPC_INTEGER },
+	{ }
+};
+
+static const struct rpc_param program_fields[] = {
+	{ "seed", RPC_INTEGER, .required = true },
+	{ "steps", RPC_INTEGER, .required = true },
+	{ "processors", RPC_INTEGER, .min = 1, .max = SYNTHETIC_MAX_PROCESSORS },
+	{ "rate", .type = RPC_INTEGER },
+	{ "hot", RPC_NUMBER, .min = 0, .max = 1 },
+	{ "hot_share", RPC_NUMBER, .min = 0, .max = 1 },
+	{ "write_bytes", RPC_INTEGER, .min = 8, .max = 65536 },
+	{ }
+};
+
+#define COMMON_PARAMS							\
+	NAME_PARAM,							\
+	{ "lpar_id", RPC_INTEGER, .min = 1, .max = 65535 },		\
+	{ "memory", RPC_INTEGER, true, .min = 65536, .max = INT64_MAX },\
+	{ "granule", RPC_INTEGER, .min = 4096, .max = 65536 }
+
+const struct rpc_param mgmt_create_params[] = {
+	COMMON_PARAMS,
+	{ "content", RPC_OBJECT, .fields = content_fields },
+	{ "program", RPC_OBJECT, .fields = program_fields },
+	{ }
+};
+
+const struct rpc_param mgmt_reserve_params[] = {
+	COMMON_PARAMS,
+	{ "program", RPC_OBJECT, true, .fields = program_fields },
+	{ }
+};
+
+const struct rpc_param mgmt_name_params[] = {
+	NAME_PARAM,
+	{ }
+};
+
+const struct rpc_param mgmt_wait_params[] = {
+	NAME_PARAM,
+	{ "state", RPC_STRING, .one_of = wait_states },
+	{ "timeout_ms", RPC_INTEGER, .min = 0, .max = MAX_TIMEOUT_MS },
+	{ }
+};
+
+const struct rpc_param mgmt_compare_params[] = {
+	NAME_PARAM,
+	{ "file", RPC_STRING, .required = true },
+	{ }
+};
+
+/* The partition a method is about; answers the request if there is none */
+static struct partition *find(struct rpc_request *req, const json_t *params,
+			      struct system *system)
+{
+	const char *name = rpc_get_string(params, "name", "");
+	struct partition *p = partition_find(system, name);
+
+	if (!p)
+		rpc_fail(req, RPC_NOT_FOUND, "no partition %s", name);
+	return p;
+}
+
+/* As find(), but one whose making is over */
+static struct partition *find_made(struct rpc_request *req,
+				   const json_t *params, struct system *system)
+{
+	struct partition *p = find(req, params, system);
+
+	if (p && p->state == PARTITION_MAKING) {
+		rpc_fail(req, RPC_STATE, "partition %s is still being made",
+			 p->name);
+		return NULL;
+	}
+	return p;
+}
+
+static bool name_is_clean(const char *name)
+{
+	for (; *name; name++)
+		if (!isprint((unsigned char)*name) || *name == '/')
+			return false;
+	return true;
+}
+
+static bool check_common(struct rpc_request *req,
+			 const struct partition_params *p)
+{
+	if (!name_is_clean(p->name))
+		rpc_fail(req, RPC_INVALID_PARAMS,
+			 "name: only printable ASCII characters without \"/\"");
+	else if (p->granule != 4096 && p->granule != 65536)
+		rpc_fail(req, RPC_INVALID_PARAMS,
+			 "granule: %u is neither 4096 nor 65536", p->granule);
+	else if (p->bytes % p->granule)
+		rpc_fail(req, RPC_INVALID_PARAMS,
+			 "memory: %" PRIu64 " is no multiple of the granule %u",
+			 p->bytes, p->granule);
+	else
+		return true;
+	return false;
+}
+
+static bool check_program(struct rpc_request *req,
+			  const struct partition_params *p)
+{
+	const struct program *program = &p->program;
+	uint64_t least = (uint64_t)program->processors *
+			 SYNTHETIC_CHUNK_PAGES * p->granule;
+
+	if (program->write_bytes % 8 || program->write_bytes > p->granule)
+		rpc_fail(req, RPC_INVALID_PARAMS,
+			 "program.write_bytes: %u is no multiple of 8 up to the granule %u",
+			 program->write_bytes, p->granule);
+	else if (p->bytes < least)
+		rpc_fail(req, RPC_INVALID_PARAMS,
+			 "memory: %u processors with this granule need at least %"
+			 PRIu64 " bytes", program->processors, least);
+	else
+		return true;
+	return false;
+}
+
+static uint64_t share(const json_t *object, const char *name, double fallback)
+{
+	return (uint64_t)(rpc_get_number(object, name, fallback) *
+			  (double)SYNTHETIC_SHARE_ONE);
+}
+
+/* Without a program the partition finishes at once */
+static void get_program(const json_t *object, struct program *program)
+{
+	*program = (struct program) {
+		.seed = rpc_get_u64(object, "seed", 0),
+		.steps = rpc_get_u64(object, "steps", 0),
+		.rate = rpc_get_u64(object, "rate", 0),
+		.processors = (uint32_t)rpc_get_u64(object, "processors", 1),
+		.write_bytes = (uint32_t)rpc_get_u64(object, "write_bytes",
+						     DEFAULT_WRITE_BYTES),
+		.hot = share(object, "hot", DEFAULT_HOT),
+		.hot_share = share(object, "hot_share", DEFAULT_HOT_SHARE),
+	};
+}
+
+static bool get_file_content(struct rpc_request *req, const json_t *object,
+			     struct content *content)
+{
+	char error[MEMORY_ERROR_BYTES];
+
+	if (!rpc_has(object, "path")) {
+		rpc_fail(req, RPC_INVALID_PARAMS,
+			 "content.path: missing, content.type is \"file\"");
+		return false;
+	}
+	content->type = CONTENT_FILE;
+	content->offset = rpc_get_u64(object, "offset", 0);
+	if (content_open(rpc_get_string(object, "path", ""), content->offset,
+			 &content->fd, error)) {
+		rpc_fail(req, RPC_FAILED, "content.path: %s", error);
+		return false;
+	}
+	return true;
+}
+
+static bool get_content(struct rpc_request *req, const json_t *object,
+			struct content *content)
+{
+	const char *type = rpc_get_string(object, "type", "zero");
+
+	*content = (struct content) { .type = CONTENT_ZERO, .fd = -1 };
+	if (!strcmp(type, "file"))
+		return get_file_content(req, object, content);
+	if (!strcmp(type, "zero"))
+		return true;
+	if (!rpc_has(object, "seed")) {
+		rpc_fail(req, RPC_INVALID_PARAMS,
+			 "content.seed: missing, content.type is \"seed\"");
+		return false;
+	}
+	content->type = CONTENT_SEED;
+	content->seed = rpc_get_u64(object, "seed", 0);
+	return true;
+}
+
+static void make(struct rpc_request *req, const json_t *params,
+		 struct system *system, bool shell)
+{
+	struct partition_params p = {
+		.name = rpc_get_string(params, "name", ""),
+		.lpar_id = (uint32_t)rpc_get_u64(params, "lpar_id", 0),
+		.bytes = rpc_get_u64(params, "memory", 0),
+		.granule = (uint32_t)rpc_get_u64(params, "granule",
+						 DEFAULT_GRANULE),
+		.shell = shell,
+	};
+
+	get_program(json_object_get(params, "program"), &p.program);
+	if (!check_common(req, &p) || !check_program(req, &p) ||
+	    !get_content(req, json_object_get(params, "content"), &p.content))
+		return;
+	partition_make(system, &p, req);
+}
+
+void mgmt_partition_create(struct rpc_request *req, const json_t *params,
+			   void *data)
+{
+	make(req, params, data, false);
+}
+
+void mgmt_partition_reserve(struct rpc_request *req, const json_t *params,
+			    void *data)
+{
+	make(req, params, data, true);
+}
+
+void mgmt_partition_activate(struct rpc_request *req, const json_t *params,
+			     void *data)
+{
+	struct partition *p = find_made(req, params, data);
+
+	if (p)
+		partition_activate(p, req);
+}
+
+void mgmt_partition_wait(struct rpc_request *req, const json_t *params,
+			 void *data)
+{
+	struct partition *p = find(req, params, data);
+
+	if (p)
+		partition_wait(p, rpc_get_string(params, "state", "finished"),
+			       rpc_get_u64(params, "timeout_ms", 0), req);
+}
+
+void mgmt_partition_shutdown(struct rpc_request *req, const json_t *params,
+			     void *data)
+{
+	struct partition *p = find_made(req, params, data);
+
+	if (p)
+		partition_shutdown(p, req);
+}
+
+void mgmt_partition_remove(struct rpc_request *req, const json_t *params,
+			   void *data)
+{
+	struct partition *p = find_made(req, params, data);
+
+	if (p)
+		partition_remove(p, req);
+}
+
+void mgmt_partition_list(struct rpc_request *req, const json_t *params,
+			 void *data)
+{
+	struct system *system = data;
+	json_t *list = json_array();
+	struct partition *p;
+
+	(void)params;
+	TAILQ_FOREACH(p, &system->partitions, link)
+		json_array_append_new(list, partition_json(p));
+	rpc_reply(req, json_pack("{s:o}", "partitions", list));
+}
+
+void mgmt_partition_show(struct rpc_request *req, const json_t *params,
+			 void *data)
+{
+	struct partition *p = find(req, params, data);
+
+	if (p)
+		rpc_reply(req, partition_json(p));
+}
+
+void mgmt_partition_digest(struct rpc_request *req, const json_t *params,
+			   void *data)
+{
+	struct partition *p = find_made(req, params, data);
+
+	if (p)
+		partition_digest(p, req);
+}
+
+void mgmt_partition_compare(struct rpc_request *req, const json_t *params,
+			    void *data)
+{
+	struct partition *p = find_made(req, params, data);
+
+	if (p)
+		partition_compare(p, rpc_get_string(params, "file", ""), req);
+}

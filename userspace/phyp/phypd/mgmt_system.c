@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The management methods of a system (Documentation/management.rst).
+ */
+#include "phyp/phypd/device.h"
+#include "phyp/phypd/stream.h"
+
+static json_t *devices_json(const struct system *system)
+{
+	json_t *list = json_array();
+	const struct device *device;
+
+	TAILQ_FOREACH(device, &system->devices, link)
+		json_array_append_new(list,
+			json_pack("{s:s, s:s, s:b}", "name", device->name,
+				  "path", device->path, "connected",
+				  (int)!!device->crq));
+	return list;
+}
+
+static void system_info(struct rpc_request *req, const json_t *params,
+			void *data)
+{
+	const struct system *system = data;
+	const struct system_params *p = &system->params;
+
+	(void)params;
+	rpc_reply(req, json_pack("{s:s, s:s, s:i, s:i, s:[i, i], s:o, s:o, s:o, s:i, s:i, s:o}",
+		"name", p->name,
+		"version", VASI_VERSION,
+		"stream_major", PHYP_STREAM_MAJOR,
+		"stream_minor", PHYP_STREAM_MINOR,
+		"granules", 4096, 65536,
+		"memory_total", rpc_json_u64(p->memory),
+		"memory_free", rpc_json_u64(p->memory - system->memory_used),
+		"memory_region_size", rpc_json_u64(p->region_bytes),
+		"streams_max", (int)p->streams,
+		"streams", (int)streams_active(system, NULL),
+		"devices", devices_json(system)));
+}
+
+const struct rpc_method mgmt_methods[] = {
+	{ "system.info", system_info, NULL },
+	{ "partition.create", mgmt_partition_create, mgmt_create_params },
+	{ "partition.reserve", mgmt_partition_reserve, mgmt_reserve_params },
+	{ "partition.activate", mgmt_partition_activate, mgmt_name_params },
+	{ "partition.wait", mgmt_partition_wait, mgmt_wait_params },
+	{ "partition.shutdown", mgmt_partition_shutdown, mgmt_name_params },
+	{ "partition.remove", mgmt_partition_remove, mgmt_name_params },
+	{ "partition.list", mgmt_partition_list, NULL },
+	{ "partition.show", mgmt_partition_show, mgmt_name_params },
+	{ "partition.digest", mgmt_partition_digest, mgmt_name_params },
+	{ "partition.compare", mgmt_partition_compare, mgmt_compare_params },
+	{ "stream.create", mgmt_stream_create, mgmt_stream_params },
+	{ "stream.show", mgmt_stream_show, mgmt_stream_id_params },
+	{ "stream.list", mgmt_stream_list, NULL },
+	{ "stream.cancel", mgmt_stream_cancel, mgmt_stream_id_params },
+	{ "stream.verdict", mgmt_stream_verdict, mgmt_stream_id_params },
+	{ "stream.recover", mgmt_stream_recover, mgmt_recover_params },
+	{ "stream.end", mgmt_stream_end, mgmt_stream_id_params },
+	{ }
+};

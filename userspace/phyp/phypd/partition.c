@@ -1,0 +1,771 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The life of a partition: made, activated, suspended and resumed as the
+ * platform asks, moved away, removed.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "phyp/phypd/partition.h"
+#include "phyp/phypd/stream.h"
+
+/* ---- The home's way to the platform ---- */
+
+static bool home_present(void *ctx, uint64_t offset)
+{
+	return phyp_lpar_present(((struct partition *)ctx)->lpar, offset);
+}
+
+static void home_mark(void *ctx, uint64_t offset, uint64_t length)
+{
+	phyp_lpar_mark(((struct partition *)ctx)->lpar, offset, length);
+}
+
+static void wake(struct partition *p)
+{
+	if (!atomic_exchange(&p->woken, true))
+		system_wake(p->system);
+}
+
+static void home_wake(void *ctx)
+{
+	wake(ctx);
+}
+
+static const struct synthetic_ops home_ops = {
+	.present = home_present,
+	.mark	 = home_mark,
+	.wake	 = home_wake,
+};
+
+/* ---- The platform's way to the home ---- */
+
+static void lpar_suspend(void *ctx)
+{
+	struct partition *p = ctx;
+
+	p->stopping = STOP_SUSPEND;
+	synthetic_stop(p->home);
+}
+
+static void lpar_resume(void *ctx)
+{
+	struct partition *p = ctx;
+
+	p->stopping = STOP_NONE;
+	p->state = PARTITION_RUNNING;
+	p->executions++;
+	synthetic_start(p->home);
+	/* The platform is in the middle of something: look at the waits later */
+	wake(p);
+}
+
+static long lpar_save_state(void *ctx, void *buf, size_t size)
+{
+	return synthetic_save(((struct partition *)ctx)->home, buf, size);
+}
+
+static int lpar_load_state(void *ctx, const void *buf, size_t size)
+{
+	struct partition *p = ctx;
+	int ret = synthetic_load(p->home, buf, size);
+
+	if (ret)
+		log_error("partition %s: the arriving processor state is not of this program",
+			  p->name);
+	return ret;
+}
+
+static void lpar_pages_arrived(void *ctx, uint64_t first, uint64_t count)
+{
+	(void)first;
+	(void)count;
+	synthetic_pages_arrived(((struct partition *)ctx)->home);
+}
+
+/* In the middle of libphyp's work: what it may still look at goes later */
+static void lpar_aborted(void *ctx)
+{
+	struct partition *p = ctx;
+
+	p->drop = true;
+	wake(p);
+}
+
+static void lpar_completed(void *ctx)
+{
+	struct partition *p = ctx;
+
+	if (p->state == PARTITION_SUSPENDED)
+		p->state = PARTITION_MOVED;
+	wake(p);
+}
+
+static const struct phyp_lpar_ops lpar_ops = {
+	.suspend	= lpar_suspend,
+	.resume		= lpar_resume,
+	.save_state	= lpar_save_state,
+	.load_state	= lpar_load_state,
+	.pages_arrived	= lpar_pages_arrived,
+	.aborted	= lpar_aborted,
+	.completed	= lpar_completed,
+};
+
+/* ---- Names and states ---- */
+
+/**
+ * partition_find() - find a partition by name
+ * @system:	where
+ * @name:	its name
+ *
+ * Return: the partition, perhaps one that is being made or removed, or NULL.
+ */
+struct partition *partition_find(struct system *system, const char *name)
+{
+	struct partition *p;
+
+	TAILQ_FOREACH(p, &system->partitions, link)
+		if (!strcmp(p->name, name))
+			return p;
+	return NULL;
+}
+
+/**
+ * partition_moving() - is the partition in a stream that is not final?
+ * @p:		partition
+ */
+bool partition_moving(const struct partition *p)
+{
+	return p->stream && !stream_is_final(p->stream);
+}
+
+/**
+ * partition_finished() - has its program ended?
+ * @p:		partition
+ */
+bool partition_finished(struct partition *p)
+{
+	struct synthetic_stats stats;
+
+	if (!p->home || p->state == PARTITION_NOT_ACTIVATED ||
+	    p->state == PARTITION_SHELL)
+		return false;
+	synthetic_stats(p->home, &stats);
+	return stats.finished;
+}
+
+/**
+ * partition_state_name() - the state, as Documentation/management.rst names it
+ * @p:		partition
+ */
+const char *partition_state_name(struct partition *p)
+{
+	switch (p->state) {
+	case PARTITION_MAKING:
+		return "Making";
+	case PARTITION_NOT_ACTIVATED:
+		return "Not Activated";
+	case PARTITION_SUSPENDED:
+		return "Suspended";
+	case PARTITION_MOVED:
+		return "Moved";
+	case PARTITION_SHELL:
+		return "Shell";
+	case PARTITION_LEAVING:
+		return "Leaving";
+	case PARTITION_RUNNING:
+	default:
+		break;
+	}
+	if (partition_moving(p))
+		return "Migrating - Running";
+	return partition_finished(p) ? "Finished" : "Running";
+}
+
+static bool lpar_id_used(const struct system *system, uint32_t id)
+{
+	const struct partition *p;
+
+	TAILQ_FOREACH(p, &system->partitions, link)
+		if (p->lpar_id == id)
+			return true;
+	return false;
+}
+
+static uint32_t free_lpar_id(const struct system *system)
+{
+	uint32_t id = 1;
+
+	while (lpar_id_used(system, id))
+		id++;
+	return id;
+}
+
+/* ---- Making ---- */
+
+struct make_job {
+	struct job job;
+	struct partition *p;
+	struct content content;
+	bool shell;
+	struct rpc_request *req;
+	int ret;
+	char error[MEMORY_ERROR_BYTES];
+};
+
+static void unlink_partition(struct partition *p)
+{
+	struct system *system = p->system;
+
+	TAILQ_REMOVE(&system->partitions, p, link);
+	system->partition_count--;
+	system->memory_used -= p->memory.bytes;
+	free(p);
+}
+
+static void make_work(struct job *job)
+{
+	struct make_job *make = container_of(job, struct make_job, job);
+	struct memory *memory = &make->p->memory;
+	uint64_t bytes = memory->bytes;
+
+	make->ret = memory_reserve(memory, bytes, job, make->error);
+	if (make->ret)
+		return;
+	make->ret = content_fill(memory, &make->content, job, make->error);
+	if (make->ret)
+		memory_release(memory);
+}
+
+static int put_in_place(struct partition *p, const struct make_job *make)
+{
+	int ret;
+
+	p->lpar = phyp_lpar_create(p->system->phyp, p->memory.base,
+				   p->memory.bytes, p->granule, &lpar_ops, p);
+	if (!p->lpar)
+		return -ENOMEM;
+	ret = synthetic_create(&p->program, p->memory.base, p->memory.bytes,
+			       p->granule, &home_ops, p, &p->home);
+	if (ret)
+		goto err_destroy_lpar;
+	if (make->content.type != CONTENT_ZERO)
+		phyp_lpar_mark(p->lpar, 0, p->memory.bytes);
+	p->state = make->shell ? PARTITION_SHELL : PARTITION_NOT_ACTIVATED;
+	return 0;
+
+err_destroy_lpar:
+	phyp_lpar_destroy(p->lpar);
+	p->lpar = NULL;
+	return ret;
+}
+
+static void make_done(struct job *job)
+{
+	struct make_job *make = container_of(job, struct make_job, job);
+	struct partition *p = make->p;
+	bool reserved = !make->ret;
+
+	p->jobs--;
+	if (!make->ret) {
+		make->ret = put_in_place(p, make);
+		if (make->ret)
+			strcpy(make->error, strerror(-make->ret));
+	}
+	if (make->content.fd >= 0)
+		close(make->content.fd);
+	if (make->ret) {
+		rpc_fail(make->req, make->ret == -ENOMEM ? RPC_NOT_ENOUGH :
+			 RPC_FAILED, "partition %s: %s", p->name,
+			 make->ret == -ECANCELED ? "the system is going down" :
+			 make->error);
+		if (reserved)
+			memory_release(&p->memory);
+		unlink_partition(p);
+	} else {
+		log_info("partition %s: %" PRIu64 " bytes, %s", p->name,
+			 p->memory.bytes, partition_state_name(p));
+		rpc_reply(make->req,
+			  json_pack("{s:s, s:i}", "name", p->name, "lpar_id",
+				    (int)p->lpar_id));
+	}
+	free(make);
+}
+
+static bool may_make(struct system *system, const struct partition_params *params,
+		     struct rpc_request *req)
+{
+	uint64_t used = system->memory_used;
+	uint64_t total = system->params.memory;
+
+	if (partition_find(system, params->name))
+		rpc_fail(req, RPC_EXISTS, "partition %s exists already",
+			 params->name);
+	else if (params->lpar_id && lpar_id_used(system, params->lpar_id))
+		rpc_fail(req, RPC_EXISTS, "lpar_id %u is in use",
+			 params->lpar_id);
+	else if (system->partition_count >= SYSTEM_MAX_PARTITIONS)
+		rpc_fail(req, RPC_NOT_ENOUGH, "the system has %u partitions already",
+			 system->partition_count);
+	else if (params->bytes > total - used)
+		rpc_fail(req, RPC_NOT_ENOUGH,
+			 "partition %s: memory: %" PRIu64 " bytes are asked for, %"
+			 PRIu64 " of %" PRIu64 " are free", params->name,
+			 params->bytes, total - used, total);
+	else
+		return true;
+	return false;
+}
+
+/**
+ * partition_make() - make a partition, or a shell for an arriving one
+ * @system:	where
+ * @params:	what it is to be like
+ * @req:	answered when the memory is reserved and filled
+ */
+void partition_make(struct system *system,
+		    const struct partition_params *params,
+		    struct rpc_request *req)
+{
+	struct make_job *make = NULL;
+	struct partition *p = NULL;
+
+	if (!may_make(system, params, req))
+		goto err_close;
+	p = calloc(1, sizeof(*p));
+	make = calloc(1, sizeof(*make));
+	if (!p || !make) {
+		rpc_fail(req, RPC_NOT_ENOUGH, "out of memory");
+		goto err_free;
+	}
+	strncpy(p->name, params->name, sizeof(p->name) - 1);
+	p->system = system;
+	p->lpar_id = params->lpar_id ? params->lpar_id : free_lpar_id(system);
+	p->granule = params->granule;
+	p->program = params->program;
+	p->memory.fd = -1;
+	p->memory.bytes = params->bytes;
+	p->state = PARTITION_MAKING;
+	TAILQ_INIT(&p->waits);
+	make->p = p;
+	make->content = params->content;
+	make->shell = params->shell;
+	make->req = req;
+	make->job.work = make_work;
+	make->job.done = make_done;
+	if (job_start(&system->jobs, &make->job)) {
+		rpc_fail(req, RPC_NOT_ENOUGH, "%u jobs are running already",
+			 system->jobs.count);
+		goto err_free;
+	}
+	p->jobs++;
+	TAILQ_INSERT_TAIL(&system->partitions, p, link);
+	system->partition_count++;
+	system->memory_used += params->bytes;
+	return;
+
+err_free:
+	free(make);
+	free(p);
+err_close:
+	if (params->content.fd >= 0)
+		close(params->content.fd);
+}
+
+/* ---- Leaving ---- */
+
+struct leave_job {
+	struct job job;
+	struct partition *p;
+};
+
+static void take_out_of_place(struct partition *p)
+{
+	synthetic_destroy(p->home);
+	p->home = NULL;
+	if (p->lpar)
+		phyp_lpar_destroy(p->lpar);
+	p->lpar = NULL;
+	if (p->stream)
+		stream_forget_partition(p->stream);
+	p->stream = NULL;
+}
+
+static void leave_work(struct job *job)
+{
+	struct leave_job *leave = container_of(job, struct leave_job, job);
+
+	memory_release(&leave->p->memory);
+}
+
+static void leave_done(struct job *job)
+{
+	struct leave_job *leave = container_of(job, struct leave_job, job);
+	struct partition *p = leave->p;
+
+	log_info("partition %s: removed", p->name);
+	if (p->remove_request)
+		rpc_reply(p->remove_request, NULL);
+	unlink_partition(p);
+	free(leave);
+}
+
+/* Gives the memory back in a job, or, when there is none left, at once */
+static void leave(struct partition *p)
+{
+	struct leave_job *leave = calloc(1, sizeof(*leave));
+
+	partition_waits_end(p, RPC_NOT_FOUND, "was removed");
+	take_out_of_place(p);
+	p->state = PARTITION_LEAVING;
+	if (leave) {
+		leave->p = p;
+		leave->job.work = leave_work;
+		leave->job.done = leave_done;
+		if (!job_start(&p->system->jobs, &leave->job))
+			return;
+	}
+	free(leave);
+	memory_release(&p->memory);
+	if (p->remove_request)
+		rpc_reply(p->remove_request, NULL);
+	unlink_partition(p);
+}
+
+static bool busy(struct partition *p, struct rpc_request *req)
+{
+	if (partition_moving(p))
+		rpc_fail(req, RPC_STATE, "partition %s is in stream %016" PRIx64,
+			 p->name, stream_id(p->stream));
+	else if (p->jobs)
+		rpc_fail(req, RPC_STATE, "partition %s: its memory is being worked on",
+			 p->name);
+	else if (p->stopping != STOP_NONE)
+		rpc_fail(req, RPC_STATE, "partition %s is being stopped", p->name);
+	else
+		return false;
+	return true;
+}
+
+/**
+ * partition_remove() - remove a partition that does not execute
+ * @p:		partition
+ * @req:	answered when its memory is free again
+ */
+void partition_remove(struct partition *p, struct rpc_request *req)
+{
+	if (busy(p, req))
+		return;
+	if (p->drop || p->state == PARTITION_LEAVING) {
+		rpc_fail(req, RPC_STATE, "partition %s is being removed", p->name);
+		return;
+	}
+	if (p->state == PARTITION_RUNNING && !partition_finished(p)) {
+		rpc_fail(req, RPC_STATE, "partition %s is %s: shut it down first",
+			 p->name, partition_state_name(p));
+		return;
+	}
+	p->remove_request = req;
+	leave(p);
+}
+
+/* ---- Running ---- */
+
+/**
+ * partition_activate() - begin to execute the program, from its beginning
+ * @p:		partition in Not Activated
+ * @req:	answered
+ */
+void partition_activate(struct partition *p, struct rpc_request *req)
+{
+	if (busy(p, req))
+		return;
+	if (p->state != PARTITION_NOT_ACTIVATED) {
+		rpc_fail(req, RPC_STATE, "partition %s is %s, not Not Activated",
+			 p->name, partition_state_name(p));
+		return;
+	}
+	synthetic_reset(p->home);
+	p->state = PARTITION_RUNNING;
+	p->executions++;
+	p->sample_ns = now_ns();
+	p->sample_steps = 0;
+	synthetic_start(p->home);
+	log_info("partition %s: activated", p->name);
+	rpc_reply(req, NULL);
+	partition_changed(p);
+}
+
+/**
+ * partition_shutdown() - stop executing; the memory stays
+ * @p:		partition that executes, or has finished
+ * @req:	answered when no processor executes any more
+ */
+void partition_shutdown(struct partition *p, struct rpc_request *req)
+{
+	if (busy(p, req))
+		return;
+	if (p->state != PARTITION_RUNNING) {
+		rpc_fail(req, RPC_STATE, "partition %s is %s, not Running",
+			 p->name, partition_state_name(p));
+		return;
+	}
+	p->stop_request = req;
+	p->stopping = STOP_SHUTDOWN;
+	synthetic_stop(p->home);
+}
+
+static void shut_down(struct partition *p)
+{
+	p->state = PARTITION_NOT_ACTIVATED;
+	log_info("partition %s: shut down", p->name);
+	rpc_reply(p->stop_request, NULL);
+	p->stop_request = NULL;
+}
+
+static void processors_stopped(struct partition *p)
+{
+	enum partition_stop why = p->stopping;
+
+	p->stopping = STOP_NONE;
+	if (why == STOP_SHUTDOWN)
+		shut_down(p);
+	if (why == STOP_SUSPEND) {
+		p->state = PARTITION_SUSPENDED;
+		phyp_lpar_suspended(p->lpar);
+	}
+}
+
+static void take_events(struct partition *p)
+{
+	uint64_t demands[SYNTHETIC_MAX_PROCESSORS];
+	unsigned int count, events;
+
+	if (p->home) {
+		events = synthetic_take_events(p->home, demands, &count);
+		for (unsigned int i = 0; i < count; i++)
+			phyp_lpar_demand(p->lpar, demands[i]);
+		if (events & SYNTHETIC_STOPPED)
+			processors_stopped(p);
+	}
+	partition_changed(p);
+	if (p->drop && !p->jobs && p->state != PARTITION_LEAVING) {
+		log_info("partition %s: the stream aborted, what arrived is dropped",
+			 p->name);
+		leave(p);
+	}
+}
+
+/**
+ * partitions_take_events() - hear what processors have to tell
+ * @system:	where
+ */
+void partitions_take_events(struct system *system)
+{
+	struct partition *p, *next;
+
+	for (p = TAILQ_FIRST(&system->partitions); p; p = next) {
+		next = TAILQ_NEXT(p, link);
+		if (atomic_exchange(&p->woken, false))
+			take_events(p);
+	}
+}
+
+/* ---- Digest and comparison ---- */
+
+struct memory_job {
+	struct job job;
+	struct partition *p;
+	struct rpc_request *req;
+	uint64_t executions;
+	int fd;				/* to compare with; -1: digest */
+	void *state;
+	long state_bytes;
+	uint8_t digest[DIGEST_BYTES];
+	uint64_t differing;
+	int ret;
+	char error[MEMORY_ERROR_BYTES];
+};
+
+static void memory_work(struct job *job)
+{
+	struct memory_job *m = container_of(job, struct memory_job, job);
+	const struct memory *memory = &m->p->memory;
+
+	if (m->fd >= 0) {
+		m->ret = content_compare(memory, m->p->granule, m->fd, job,
+					 &m->differing, m->error);
+		return;
+	}
+	m->ret = memory_digest(memory, m->state, (size_t)m->state_bytes, job,
+			       m->digest);
+	if (m->ret)
+		strcpy(m->error, strerror(-m->ret));
+}
+
+static json_t *digest_json(const uint8_t digest[DIGEST_BYTES])
+{
+	static const char digits[] = "0123456789abcdef";
+	char text[2 * DIGEST_BYTES + 1];
+
+	for (unsigned int i = 0; i < DIGEST_BYTES; i++) {
+		text[2 * i] = digits[digest[i] >> 4];
+		text[2 * i + 1] = digits[digest[i] & 15];
+	}
+	text[2 * DIGEST_BYTES] = '\0';
+	return json_pack("{s:s}", "digest", text);
+}
+
+static void memory_done(struct job *job)
+{
+	struct memory_job *m = container_of(job, struct memory_job, job);
+	struct partition *p = m->p;
+
+	p->jobs--;
+	if (m->ret)
+		rpc_fail(m->req, RPC_FAILED, "partition %s: %s", p->name,
+			 m->ret == -ECANCELED ? "the system is going down" :
+			 m->error);
+	else if (m->executions != p->executions)
+		rpc_fail(m->req, RPC_STATE, "partition %s began to execute meanwhile",
+			 p->name);
+	else if (m->fd >= 0)
+		rpc_reply(m->req, json_pack("{s:o}", "differing",
+					    rpc_json_u64(m->differing)));
+	else
+		rpc_reply(m->req, digest_json(m->digest));
+	if (m->fd >= 0)
+		close(m->fd);
+	free(m->state);
+	free(m);
+	/* Somebody may have waited for the memory */
+	if (p->drop)
+		wake(p);
+}
+
+/* Is all of the memory here, and does nobody write it? */
+static bool is_still(struct partition *p, struct rpc_request *req)
+{
+	const char *why = NULL;
+
+	if (p->state == PARTITION_MAKING || p->state == PARTITION_LEAVING ||
+	    p->drop)
+		why = "its memory is being worked on";
+	else if (p->state == PARTITION_MOVED)
+		why = "it has moved, this memory is no longer its own";
+	else if (synthetic_executing(p->home) || p->stopping != STOP_NONE)
+		why = "it is executing";
+	else if (p->stream && stream_is_arriving(p->stream))
+		why = "pages of it have not arrived yet";
+	if (why)
+		rpc_fail(req, RPC_STATE, "partition %s is %s: %s", p->name,
+			 partition_state_name(p), why);
+	return !why;
+}
+
+static void start_memory_job(struct partition *p, int fd,
+			     struct rpc_request *req)
+{
+	struct memory_job *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		goto err_fail;
+	m->p = p;
+	m->req = req;
+	m->executions = p->executions;
+	m->fd = fd;
+	m->job.work = memory_work;
+	m->job.done = memory_done;
+	m->state = malloc(PHYP_MAX_CPU_STATE);
+	if (!m->state)
+		goto err_free;
+	m->state_bytes = synthetic_save(p->home, m->state, PHYP_MAX_CPU_STATE);
+	if (m->state_bytes < 0 || job_start(&p->system->jobs, &m->job))
+		goto err_free_state;
+	p->jobs++;
+	return;
+
+err_free_state:
+	free(m->state);
+err_free:
+	free(m);
+err_fail:
+	if (fd >= 0)
+		close(fd);
+	rpc_fail(req, RPC_NOT_ENOUGH, "no memory or thread for it; %u jobs are running",
+		 p->system->jobs.count);
+}
+
+/**
+ * partition_digest() - SHA-256 over memory and processor state
+ * @p:		partition that does not execute
+ * @req:	answered when it is computed
+ */
+void partition_digest(struct partition *p, struct rpc_request *req)
+{
+	if (is_still(p, req))
+		start_memory_job(p, -1, req);
+}
+
+/**
+ * partition_compare() - count pages that differ from a file
+ * @p:		partition that does not execute
+ * @path:	the file
+ * @req:	answered when it is known
+ */
+void partition_compare(struct partition *p, const char *path,
+		       struct rpc_request *req)
+{
+	char error[MEMORY_ERROR_BYTES];
+	int fd;
+
+	if (!is_still(p, req))
+		return;
+	if (content_open(path, 0, &fd, error)) {
+		rpc_fail(req, RPC_FAILED, "%s", error);
+		return;
+	}
+	start_memory_job(p, fd, req);
+}
+
+/* ---- The end ---- */
+
+/**
+ * partitions_stop() - the system is going down: no processor executes any more
+ * @system:	its links are still there
+ */
+void partitions_stop(struct system *system)
+{
+	struct partition *p;
+
+	TAILQ_FOREACH(p, &system->partitions, link) {
+		partition_waits_end(p, RPC_FAILED, "the system is going down");
+		if (p->stop_request)
+			rpc_fail(p->stop_request, RPC_FAILED,
+				 "the system is going down");
+		p->stop_request = NULL;
+		p->stopping = STOP_NONE;
+		if (p->home)
+			synthetic_stop(p->home);
+	}
+}
+
+/**
+ * partitions_destroy() - free every partition
+ * @system:	no job is left
+ */
+void partitions_destroy(struct system *system)
+{
+	struct partition *p;
+
+	while ((p = TAILQ_FIRST(&system->partitions))) {
+		take_out_of_place(p);
+		memory_release(&p->memory);
+		unlink_partition(p);
+	}
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Partitions of a managed system.
+ */
+#ifndef _PHYPD_PARTITION_H
+#define _PHYPD_PARTITION_H
+
+#include "phyp/phypd/memory.h"
+#include "phyp/phypd/synthetic.h"
+#include "phyp/phypd/system.h"
+
+#define PARTITION_NAME_BYTES	32
+
+enum partition_state {
+	PARTITION_MAKING,		/* its memory is being reserved and filled */
+	PARTITION_NOT_ACTIVATED,
+	PARTITION_RUNNING,		/* also when its program has finished */
+	PARTITION_SUSPENDED,
+	PARTITION_MOVED,
+	PARTITION_SHELL,
+	PARTITION_LEAVING,		/* its memory is being given back */
+};
+
+/* Why the processors are being stopped */
+enum partition_stop {
+	STOP_NONE,
+	STOP_SUSPEND,			/* the platform asked: they will go on */
+	STOP_SHUTDOWN,
+};
+
+struct partition_wait;
+
+/**
+ * struct partition - a partition
+ * @system:	where it is
+ * @name:	printable
+ * @lpar_id:	1 to 65535
+ * @granule:	bytes of a page, as dirty tracking sees it
+ * @program:	what its processors execute
+ * @memory:	its memory
+ * @lpar:	as the platform sees it; NULL while making or leaving
+ * @home:	its processors; likewise
+ * @state:	of the partition
+ * @stopping:	why its processors are being stopped
+ * @stop_request: who asked for the shutdown
+ * @remove_request: who asked for the removal
+ * @stream:	the last stream it was in, if that was not ended
+ * @jobs:	jobs that use the memory; it stays while there are any
+ * @executions:	how often it began to execute
+ * @drop:	it is to go as soon as the loop has time
+ * @woken:	set by any thread: there are events to take
+ * @waits:	requests that wait for a state
+ * @sample_ns, @sample_steps, @dirty_rate: last measurement of the rate
+ */
+struct partition {
+	TAILQ_ENTRY(partition) link;
+	struct system *system;
+	char name[PARTITION_NAME_BYTES];
+	uint32_t lpar_id;
+	uint32_t granule;
+	struct program program;
+	struct memory memory;
+	struct phyp_lpar *lpar;
+	struct synthetic *home;
+	enum partition_state state;
+	enum partition_stop stopping;
+	struct rpc_request *stop_request;
+	struct rpc_request *remove_request;
+	struct managed_stream *stream;
+	unsigned int jobs;
+	uint64_t executions;
+	bool drop;
+	_Atomic bool woken;
+	TAILQ_HEAD(, partition_wait) waits;
+	uint64_t sample_ns;
+	uint64_t sample_steps;
+	uint64_t dirty_rate;
+};
+
+struct partition *partition_find(struct system *system, const char *name);
+const char *partition_state_name(struct partition *p);
+bool partition_finished(struct partition *p);
+/* In a stream that is not final yet? */
+bool partition_moving(const struct partition *p);
+
+/**
+ * struct partition_params - what a new partition is like
+ * @name:	printable, at most PARTITION_NAME_BYTES - 1 bytes
+ * @lpar_id:	0: the lowest that is free
+ * @bytes:	of memory
+ * @granule:	of dirty tracking
+ * @shell:	reserved for an arriving partition
+ * @program:	checked by synthetic_create()
+ * @content:	its descriptor belongs to partition_make() from the call on
+ */
+struct partition_params {
+	const char *name;
+	uint32_t lpar_id;
+	uint64_t bytes;
+	uint32_t granule;
+	bool shell;
+	struct program program;
+	struct content content;
+};
+
+/* Each answers @req, now or later */
+void partition_make(struct system *system,
+		    const struct partition_params *params,
+		    struct rpc_request *req);
+void partition_activate(struct partition *p, struct rpc_request *req);
+void partition_shutdown(struct partition *p, struct rpc_request *req);
+void partition_remove(struct partition *p, struct rpc_request *req);
+void partition_digest(struct partition *p, struct rpc_request *req);
+void partition_compare(struct partition *p, const char *path,
+		       struct rpc_request *req);
+void partition_wait(struct partition *p, const char *state,
+		    uint64_t timeout_ms, struct rpc_request *req);
+
+json_t *partition_json(struct partition *p);
+/* Something about it changed: look at the requests that wait */
+void partition_changed(struct partition *p);
+void partition_waits_end(struct partition *p, int code, const char *why);
+/* Take what processors have to tell; called by the loop after system_wake() */
+void partitions_take_events(struct system *system);
+/* At the end of the program: stop processors / free everything, now */
+void partitions_stop(struct system *system);
+void partitions_destroy(struct system *system);
+
+#endif /* _PHYPD_PARTITION_H */
