@@ -325,9 +325,10 @@ static int post_one(struct vasi_session *s, struct vasi_buf *buf)
 	struct vasi_msg msg = { .format = VASI_FMT_ADD_BUFFER, .handle = s->bottom };
 	struct vasi_request *request;
 	struct vasi_post_ref ref;
-	uint64_t correlator;
+	uint64_t correlator, desc;
 
-	correlator = prepare_post(s, buf, &ref, &msg.data);
+	correlator = prepare_post(s, buf, &ref, &desc);
+	msg.data = desc;
 	request = request_new(s, &msg, 0);
 	if (!request)
 		return -ENOMEM;
@@ -351,6 +352,8 @@ static struct user_slot *free_slot(struct user_device *user)
 static void fill_slot(struct vasi_session *s, struct user_slot *slot,
 		      struct vasi_indirect_buffer *list, uint64_t correlator)
 {
+	uint8_t *descs = (uint8_t *)(list + 1);
+
 	list->correlator = htobe64(correlator);
 	slot->busy = true;
 	slot->count = 0;
@@ -361,7 +364,7 @@ static void fill_slot(struct vasi_session *s, struct user_slot *slot,
 
 		prepare_post(s, buf, &slot->refs[slot->count], &desc);
 		raw = htobe64(desc);
-		memcpy(&list->desc[slot->count], &raw, sizeof(raw));
+		memcpy(descs + slot->count * sizeof(raw), &raw, sizeof(raw));
 		slot->count++;
 	}
 }
