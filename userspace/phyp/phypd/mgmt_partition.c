@@ -78,6 +78,12 @@ const struct rpc_param mgmt_compare_params[] = {
 	{ }
 };
 
+/* One that is being given up is not there any more */
+static bool is_going(const struct partition *p)
+{
+	return p->drop || p->state == PARTITION_LEAVING;
+}
+
 /* The partition a method is about; answers the request if there is none */
 static struct partition *find(struct rpc_request *req, const json_t *params,
 			      struct system *system)
@@ -85,8 +91,10 @@ static struct partition *find(struct rpc_request *req, const json_t *params,
 	const char *name = rpc_get_string(params, "name", "");
 	struct partition *p = partition_find(system, name);
 
-	if (!p)
+	if (!p || is_going(p)) {
 		rpc_fail(req, RPC_NOT_FOUND, "no partition %s", name);
+		return NULL;
+	}
 	return p;
 }
 
@@ -288,7 +296,8 @@ void mgmt_partition_list(struct rpc_request *req, const json_t *params,
 
 	(void)params;
 	TAILQ_FOREACH(p, &system->partitions, link)
-		json_array_append_new(list, partition_json(p));
+		if (!is_going(p))
+			json_array_append_new(list, partition_json(p));
 	rpc_reply(req, json_pack("{s:o}", "partitions", list));
 }
 

@@ -304,7 +304,8 @@ static bool may_make(struct system *system, const struct partition_params *param
 	uint64_t total = system->params.memory;
 
 	if (partition_find(system, params->name))
-		rpc_fail(req, RPC_EXISTS, "partition %s exists already",
+		rpc_fail(req, RPC_EXISTS,
+			 "partition %s exists already, or is just being removed",
 			 params->name);
 	else if (params->lpar_id && lpar_id_used(system, params->lpar_id))
 		rpc_fail(req, RPC_EXISTS, "lpar_id %u is in use",
@@ -461,10 +462,6 @@ void partition_remove(struct partition *p, struct rpc_request *req)
 {
 	if (busy(p, req))
 		return;
-	if (p->drop || p->state == PARTITION_LEAVING) {
-		rpc_fail(req, RPC_STATE, "partition %s is being removed", p->name);
-		return;
-	}
 	if (p->state == PARTITION_RUNNING && !partition_finished(p)) {
 		rpc_fail(req, RPC_STATE, "partition %s is %s: shut it down first",
 			 p->name, partition_state_name(p));

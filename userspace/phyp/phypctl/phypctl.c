@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * phypctl: the command of a managed system's management socket.
+ * See Documentation/management.rst.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/rpc.h"
+#include "common/util.h"
+
+#define EXIT_USAGE		2
+#define DEFAULT_SOCKET		"/run/vasi-phypd/socket"
+#define NO_TIMEOUT		(-1)
+#define RECOVER_TIMEOUT_MS	30000
+
+static const char usage_text[] =
+"Usage: phypctl [-S SOCKET] [--json] COMMAND ...\n"
+"Manage a managed system (vasi-phypd).\n"
+"\n"
+"  info                     the system and its devices\n"
+"  create FILE|-            make a partition from a JSON description\n"
+"  reserve FILE|-           reserve a shell for an arriving partition\n"
+"  activate NAME            let it execute\n"
+"  shutdown NAME            stop it\n"
+"  remove NAME              remove it\n"
+"  list, show NAME          partitions\n"
+"  wait NAME [STATE [SEC]]  wait until it is finished, or in a state\n"
+"  digest NAME              SHA-256 over its memory and processors\n"
+"  compare NAME FILE        count the pages that differ from a file\n"
+"  stream-create FILE|-     create a stream from a JSON description\n"
+"  stream-list, stream-show ID\n"
+"  stream-cancel ID         abort it\n"
+"  stream-end ID            forget one that is Completed or Aborted\n"
+"  verdict ID               on the target: what the ownership record says; writes\n"
+"                           \"never\" if there is none\n"
+"  recover ID --target SOCKET\n"
+"                           on the source: ask the target's record, and act on it\n"
+"  call METHOD [JSON]       any method\n"
+"\n"
+"  -S, --socket SOCKET      management socket (default: $PHYPD_SOCKET, or\n"
+"                           " DEFAULT_SOCKET ")\n"
+"  --json                   print the answer as JSON\n"
+"  -h, --help, --version\n"
+"Exit status: 0, 1 the call failed, 2 wrong usage.\n";
+
+/**
+ * struct invocation - what was asked for
+ * @socket:	of the system
+ * @json:	print JSON
+ * @argc:	words after the command
+ * @argv:	these
+ */
+struct invocation {
+	const char *socket;
+	bool json;
+	int argc;
+	char **argv;
+};
+
+struct command {
+	const char *name;
+	const char *method;
+	int least;			/* words after the command */
+	int most;
+	json_t *(*params)(const struct invocation *inv);
+	void (*print)(const json_t *result);
+	int (*run)(const struct command *command, const struct invocation *inv);
+};
+
+static int usage(const char *why, const char *what)
+{
+	fprintf(stderr, "phypctl: %s%s%s\nTry 'phypctl --help'.\n", why,
+		what ? ": " : "", what ? what : "");
+	return EXIT_USAGE;
+}
+
+/* ---- Printing ---- */
+
+static void print_json(const json_t *value)
+{
+	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	putchar('\n');
+}
+
+static void print_value(const json_t *value)
+{
+	if (json_is_string(value))
+		fputs(json_string_value(value), stdout);
+	else if (json_is_array(value) && !json_array_size(value))
+		fputs("none", stdout);
+	else
+		json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
+}
+
+/* One member a line */
+static void print_object(const json_t *object)
+{
+	const char *name;
+	json_t *value;
+	int width = 0;
+
+	json_object_foreach((json_t *)object, name, value)
+		width = max(width, (int)strlen(name));
+	json_object_foreach((json_t *)object, name, value) {
+		printf("%-*s  ", width, name);
+		print_value(value);
+		putchar('\n');
+	}
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+static long long number_of(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+static double mib(const json_t *object, const char *name)
+{
+	return (double)number_of(object, name) / (1 << 20);
+}
+
+static double percent(const json_t *object, const char *part, const char *whole)
+{
+	long long all = number_of(object, whole);
+
+	return all ? 100.0 * (double)number_of(object, part) / (double)all :
+	       100.0;
+}
+
+static void print_partitions(const json_t *result)
+{
+	const json_t *p;
+	size_t i;
+
+	printf("%-20s %5s %-20s %12s %8s %7s %12s\n", "NAME", "ID", "STATE",
+	       "MEMORY MiB", "GRANULE", "STEPS", "DIRTY MiB/s");
+	json_array_foreach(json_object_get(result, "partitions"), i, p)
+		printf("%-20s %5lld %-20s %12.1f %8lld %6.1f%% %12.1f\n",
+		       text_of(p, "name"), number_of(p, "lpar_id"),
+		       text_of(p, "state"), mib(p, "memory"),
+		       number_of(p, "granule"),
+		       percent(p, "steps", "steps_total"),
+		       mib(p, "dirty_rate"));
+}
+
+static void print_streams(const json_t *result)
+{
+	const json_t *s;
+	size_t i;
+
+	printf("%-16s %-6s %-20s %-10s %-6s %4s %6s %12s %12s %-8s\n", "STREAM",
+	       "ROLE", "PARTITION", "STATE", "PARKED", "SESS", "PASSES",
+	       "MOVED MiB", "LEFT MiB", "RECORD");
+	json_array_foreach(json_object_get(result, "streams"), i, s)
+		printf("%-16s %-6s %-20s %-10s %-6s %4lld %6lld %12.1f %12.1f %-8s\n",
+		       text_of(s, "stream_id"), text_of(s, "role"),
+		       text_of(s, "partition"), text_of(s, "state"),
+		       json_is_true(json_object_get(s, "parked")) ? "yes" : "no",
+		       number_of(s, "sessions"), number_of(s, "passes"),
+		       mib(s, "bytes"), mib(s, "bytes_left"),
+		       text_of(s, "record"));
+}
+
+static void print_digest(const json_t *result)
+{
+	puts(text_of(result, "digest"));
+}
+
+static void print_differing(const json_t *result)
+{
+	printf("%lld\n", number_of(result, "differing"));
+}
+
+static void print_state(const json_t *result)
+{
+	puts(text_of(result, "state"));
+}
+
+static void print_result(const struct command *command,
+			 const struct invocation *inv, const json_t *result)
+{
+	if (inv->json || !command->print)
+		print_json(result);
+	else if (json_object_size(result))
+		command->print(result);
+}
+
+/* ---- Parameters ---- */
+
+static json_t *read_description(const char *path)
+{
+	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	json_error_t error;
+	json_t *value;
+
+	if (!file) {
+		fprintf(stderr, "phypctl: %s: %s\n", path, strerror(errno));
+		return NULL;
+	}
+	value = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
+	if (!value)
+		fprintf(stderr, "phypctl: %s:%d:%d: %s\n", path, error.line,
+			error.column, error.text);
+	if (file != stdin)
+		fclose(file);
+	return value;
+}
+
+static json_t *description_params(const struct invocation *inv)
+{
+	return read_description(inv->argv[0]);
+}
+
+static json_t *name_params(const struct invocation *inv)
+{
+	return json_pack("{s:s}", "name", inv->argv[0]);
+}
+
+static json_t *stream_id_params(const struct invocation *inv)
+{
+	return json_pack("{s:s}", "stream_id", inv->argv[0]);
+}
+
+/* The daemon reads the file: from here its name may mean another one */
+static json_t *compare_params(const struct invocation *inv)
+{
+	char *path = realpath(inv->argv[1], NULL);
+	json_t *params;
+
+	if (!path) {
+		fprintf(stderr, "phypctl: %s: %s\n", inv->argv[1],
+			strerror(errno));
+		return NULL;
+	}
+	params = json_pack("{s:s, s:s}", "name", inv->argv[0], "file", path);
+	free(path);
+	return params;
+}
+
+static json_t *wait_params(const struct invocation *inv)
+{
+	json_t *params = name_params(inv);
+	char *end = NULL;
+	double seconds;
+
+	if (inv->argc > 1)
+		json_object_set_new(params, "state", json_string(inv->argv[1]));
+	if (inv->argc < 3)
+		return params;
+	seconds = strtod(inv->argv[2], &end);
+	if (end == inv->argv[2] || *end || !(seconds > 0 && seconds < 1e6)) {
+		fprintf(stderr, "phypctl: wait: %s is no number of seconds\n",
+			inv->argv[2]);
+		json_decref(params);
+		return NULL;
+	}
+	json_object_set_new(params, "timeout_ms",
+			    json_integer((json_int_t)(seconds * 1000)));
+	return params;
+}
+
+static json_t *call_params(const struct invocation *inv)
+{
+	json_error_t error;
+	json_t *value;
+
+	if (inv->argc < 2)
+		return json_object();
+	value = json_loads(inv->argv[1], JSON_REJECT_DUPLICATES, &error);
+	if (!value)
+		fprintf(stderr, "phypctl: parameters: column %d: %s\n",
+			error.column, error.text);
+	return value;
+}
+
+/* ---- Calls ---- */
+
+static int call(const char *socket, const char *method, json_t *params,
+		int timeout_ms, json_t **result)
+{
+	struct rpc_error err = { 0 };
+
+	*result = NULL;
+	if (!rpc_client_call(socket, method, params, timeout_ms, result, &err))
+		return EXIT_SUCCESS;
+	if (err.code)
+		fprintf(stderr, "phypctl: %s: %s (error %d)\n", method,
+			err.text, err.code);
+	else
+		fprintf(stderr, "phypctl: %s\n", err.text);
+	return EXIT_FAILURE;
+}
+
+static int run_method(const struct command *command,
+		      const struct invocation *inv)
+{
+	const char *method = command->method ? command->method : inv->argv[0];
+	json_t *params = command->params ? command->params(inv) : json_object();
+	json_t *result;
+	int status;
+
+	if (!params)
+		return EXIT_USAGE;
+	status = call(inv->socket, method, params, NO_TIMEOUT, &result);
+	if (!status)
+		print_result(command, inv, result);
+	json_decref(result);
+	return status;
+}
+
+/*
+ * The target's record decides, so it is asked first; without its answer the
+ * source stays as it is.
+ */
+static int run_recover(const struct command *command,
+		       const struct invocation *inv)
+{
+	const char *id = inv->argv[0];
+	json_t *verdict, *result, *params;
+	int status;
+
+	if (strcmp(inv->argv[1], "--target"))
+		return usage("recover: --target is missing", NULL);
+	status = call(inv->argv[2], "stream.verdict",
+		      json_pack("{s:s}", "stream_id", id), RECOVER_TIMEOUT_MS,
+		      &verdict);
+	if (status) {
+		fprintf(stderr, "phypctl: recover: the target's record could not be read; nothing was changed, the source stays as it is\n");
+		return status;
+	}
+	params = json_pack("{s:s, s:O, s:O}", "stream_id", id,
+			   "verdict", json_object_get(verdict, "verdict"),
+			   "received", json_object_get(verdict, "received"));
+	if (!params) {
+		fprintf(stderr, "phypctl: recover: the target's answer is no verdict; nothing was changed\n");
+		json_decref(verdict);
+		return EXIT_FAILURE;
+	}
+	status = call(inv->socket, "stream.recover", params, NO_TIMEOUT, &result);
+	if (!status && !inv->json)
+		printf("the record says %s; the source is ",
+		       text_of(verdict, "verdict"));
+	if (!status)
+		print_result(command, inv, result);
+	json_decref(result);
+	json_decref(verdict);
+	return status;
+}
+
+static const struct command commands[] = {
+	{ "info", "system.info", 0, 0, NULL, print_object, run_method },
+	{ "create", "partition.create", 1, 1, description_params, print_object,
+	  run_method },
+	{ "reserve", "partition.reserve", 1, 1, description_params,
+	  print_object, run_method },
+	{ "activate", "partition.activate", 1, 1, name_params, print_object,
+	  run_method },
+	{ "shutdown", "partition.shutdown", 1, 1, name_params, print_object,
+	  run_method },
+	{ "remove", "partition.remove", 1, 1, name_params, print_object,
+	  run_method },
+	{ "list", "partition.list", 0, 0, NULL, print_partitions, run_method },
+	{ "show", "partition.show", 1, 1, name_params, print_object,
+	  run_method },
+	{ "wait", "partition.wait", 1, 3, wait_params, print_object,
+	  run_method },
+	{ "digest", "partition.digest", 1, 1, name_params, print_digest,
+	  run_method },
+	{ "compare", "partition.compare", 2, 2, compare_params,
+	  print_differing, run_method },
+	{ "stream-create", "stream.create", 1, 1, description_params,
+	  print_state, run_method },
+	{ "stream-show", "stream.show", 1, 1, stream_id_params, print_object,
+	  run_method },
+	{ "stream-list", "stream.list", 0, 0, NULL, print_streams, run_method },
+	{ "stream-cancel", "stream.cancel", 1, 1, stream_id_params,
+	  print_state, run_method },
+	{ "stream-end", "stream.end", 1, 1, stream_id_params, print_object,
+	  run_method },
+	{ "verdict", "stream.verdict", 1, 1, stream_id_params, print_object,
+	  run_method },
+	{ "recover", "stream.recover", 3, 3, NULL, print_state, run_recover },
+	{ "call", NULL, 1, 2, call_params, NULL, run_method },
+};
+
+static int run(const char *name, const struct invocation *inv)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		const struct command *command = &commands[i];
+
+		if (strcmp(command->name, name))
+			continue;
+		if (inv->argc < command->least)
+			return usage("too few arguments", name);
+		if (inv->argc > command->most)
+			return usage("too many arguments", name);
+		return command->run(command, inv);
+	}
+	return usage("unknown command", name);
+}
+
+/* Options stand before the command or anywhere behind it; others are its words */
+static int parse(struct invocation *inv, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--json")) {
+			inv->json = true;
+		} else if (!strcmp(argv[i], "-S") ||
+			   !strcmp(argv[i], "--socket")) {
+			if (++i == argc)
+				return usage("a path is missing", argv[i - 1]);
+			inv->socket = argv[i];
+		} else if (argv[i][0] == '-' && argv[i][1] && !inv->argc) {
+			return usage("unknown option", argv[i]);
+		} else {
+			inv->argv[inv->argc++] = argv[i];
+		}
+	}
+	return EXIT_SUCCESS;
+}
+
+static bool wants(int argc, char **argv, const char *option, const char *brief)
+{
+	return argc > 1 && (!strcmp(argv[1], option) ||
+			    (brief && !strcmp(argv[1], brief)));
+}
+
+int main(int argc, char **argv)
+{
+	struct invocation inv = { .socket = getenv("PHYPD_SOCKET") };
+	char **words;
+	int status;
+
+	if (wants(argc, argv, "--help", "-h")) {
+		fputs(usage_text, stdout);
+		return EXIT_SUCCESS;
+	}
+	if (wants(argc, argv, "--version", NULL)) {
+		puts("phypctl " VASI_VERSION);
+		return EXIT_SUCCESS;
+	}
+	if (!inv.socket)
+		inv.socket = DEFAULT_SOCKET;
+	words = calloc((size_t)argc + 1, sizeof(*words));
+	if (!words)
+		return EXIT_FAILURE;
+	inv.argv = words;
+	status = parse(&inv, argc, argv);
+	if (!status && !inv.argc)
+		status = usage("a command is missing", NULL);
+	if (!status) {
+		inv.argc--;
+		inv.argv++;
+		status = run(words[0], &inv);
+	}
+	free(words);
+	return status;
+}
