@@ -79,6 +79,7 @@ def _():
             name = "slot%d" % number
             lab.a.phyp("partition.create", name=name, memory=MIB,
                        program=lpm.program(steps=0))
+            lab.a.phyp("partition.activate", name=name)
             parameters = {"stream_id": lab.next_id(), "role": "source",
                           "partition": name, "device": "msp0"}
             if number < most:
