@@ -149,7 +149,8 @@ def migrate(directory, content, memory, channels, kind="shared"):
         deadline = time.monotonic() + PATIENCE_S
         while True:
             info = source.qmp("query-migrate")
-            if info["status"] == "completed":
+            # The total comes a moment after the status
+            if info["status"] == "completed" and info["total-time"]:
                 break
             if info["status"] in ("failed", "cancelled") or \
                     time.monotonic() > deadline:

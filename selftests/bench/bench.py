@@ -1,0 +1,562 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Measure the mover on this machine, beside what it can be compared with.
+
+Documentation/performance.rst says what each figure means.  Goals that are not
+met are reported; the exit status is that of the measuring: not zero when a
+stage failed.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [os.path.join(TOP, "selftests", "lib"), HERE]
+sys.dont_write_bytecode = True
+
+import link  # noqa: E402
+import lpm  # noqa: E402
+import qemu  # noqa: E402
+import usage  # noqa: E402
+
+STAGES = ("throughput", "memory", "delay", "profile")
+CONTENTS = ("random", "text", "zero")
+CONNECTIONS = (1, 2, 4)
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+# Text repeats after this many bytes: more than any cache or window holds
+TEXT_BYTES = 32 * MIB
+
+GOAL_OF_RAW = 0.5
+GOAL_OF_QEMU = 3.0
+GOAL_OF_LINK = 0.8
+GOAL_MEMORY_SLACK = MIB
+
+options = None
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def table(rows, head):
+    """Rows of text, numbers to the right."""
+    rows = [[cell if isinstance(cell, str) else format(cell, ".0f")
+             for cell in row] for row in rows]
+    widths = [max(len(r[n]) for r in [head] + rows) for n in range(len(head))]
+    for row in [head] + rows:
+        say("  " + "  ".join(
+            cell.ljust(w) if n == 0 else cell.rjust(w)
+            for n, (cell, w) in enumerate(zip(row, widths))).rstrip())
+    say()
+
+
+# Contents
+
+def write_random(file, count):
+    while count:
+        count -= file.write(os.urandom(min(count, 16 * MIB)))
+
+
+def write_text(file, count):
+    """Words as a log or a program's output has them."""
+    chance = random.Random(7)
+    words = ["".join(chance.choices("etaoinshrdlucmfwypvbgkjqxz", k=k))
+             for k in chance.choices(range(2, 11), k=4000)]
+    weights = [1 / (n + 1) for n in range(len(words))]
+    block = b""
+    while len(block) < min(count, TEXT_BYTES):
+        text = " ".join(chance.choices(words, weights, k=200000))
+        block += text.encode() + b"\n"
+    block = block[:TEXT_BYTES]
+    while count:
+        count -= file.write(block[:count])
+
+
+def write_zero(file, count):
+    """Pages of zeros that were written, not holes."""
+    block = bytes(16 * MIB)
+    while count:
+        count -= file.write(block[:count])
+
+
+WRITERS = {"random": write_random, "text": write_text, "zero": write_zero}
+
+
+class Contents:
+    """One file of content at a time, in memory, for everybody to read."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.kind = None
+        self.path = os.path.join(directory, "content")
+        self.path_of_copy = os.path.join(directory, "qemu")
+
+    def file(self, kind):
+        if kind != self.kind:
+            for path in (self.path, self.path_of_copy):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+            with open(self.path, "wb") as file:
+                WRITERS[kind](file, options.memory)
+            os.chmod(self.path, 0o644)
+            self.kind = kind
+        return self.path
+
+    def copy(self, kind):
+        """For QEMU, whose firmware writes a little into it."""
+        if kind != self.kind or not os.path.exists(self.path_of_copy):
+            shutil.copyfile(self.file(kind), self.path_of_copy)
+        return self.path_of_copy
+
+
+# One measurement each
+
+def tool(name):
+    return os.path.join(options.build, "tools", name)
+
+
+def raw_once(content, connections):
+    """The reference: see selftests/tools/raw_loopback.c."""
+    done = subprocess.run(
+        [tool("raw_loopback"), "--bytes", str(options.memory),
+         "--connections", str(connections), "--content", content],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+def wishes(connections):
+    result = {"connections": connections}
+    if options.sessions:
+        result["sessions"] = options.sessions
+    return result
+
+
+def pids(lab):
+    return {"phypd A": lab.a.phypd.process.pid,
+            "mspd A": lab.a.mspd.process.pid,
+            "mspd B": lab.b.mspd.process.pid,
+            "phypd B": lab.b.phypd.process.pid}
+
+
+def new_move(lab, content, memory, connections):
+    """A partition whose program has ended, and its shell on the other side."""
+    wish = wishes(connections)
+    return lab.move(memory=memory, program=lpm.program(steps=0),
+                    content={"type": "file", "path": content},
+                    source=dict(wish), target=dict(wish))
+
+
+def seconds_of(move, statuses):
+    """From the source mover's start until both platforms said Completed."""
+    ends = [s.stream(move.stream_id)["completed_ns"]
+            for s in (move.src, move.dst)]
+    assert all(ends), "no time of completion: %r" % ends
+    return (max(ends) - statuses[0]["started_ns"]) / 1e9
+
+
+def figures(move, statuses, cpu):
+    memory = move.spec["memory"]
+    stream = move.src.stream(move.stream_id)
+    seconds = seconds_of(move, statuses)
+    return {"seconds": seconds, "mb_per_s": memory / seconds / 1e6,
+            "stream_bytes": stream["bytes"], "passes": stream["passes"],
+            "sessions": statuses[0]["sessions"],
+            "connections": statuses[0]["connections"],
+            "limited_by": statuses[0]["limited_by"],
+            "cpu_s_per_gb": {n: s / (memory / 1e9) for n, s in cpu.items()}}
+
+
+def mover_once(lab, content, connections, compare=False):
+    """Move a partition whose memory is the file @content."""
+    move = new_move(lab, content, options.memory, connections)
+    move.create().create_streams().start_target()
+    cpu = usage.Cpu(pids(lab))
+    move.start_source()
+    statuses = move.wait()
+    result = figures(move, statuses, cpu.seconds())
+    if compare:
+        differing = move.dst.phyp("partition.compare", name=move.name,
+                                  file=content)["differing"]
+        assert differing == 0, "%d pages differ after the move" % differing
+    move.end()
+    return result
+
+
+def best(results):
+    return max(results, key=lambda r: r["mb_per_s"])
+
+
+# Stage: throughput
+
+def qemu_rounds(contents, kind, found):
+    """One migration with each setting."""
+    for memory in qemu.MEMORY:
+        for channels in qemu.CHANNELS:
+            found.setdefault((memory, channels), []).append(
+                qemu.migrate(contents.directory, contents.copy(kind),
+                             options.memory, channels, memory))
+
+
+def measure_content(lab, contents, kind):
+    """All rounds with one content: the kinds of measurement take turns."""
+    raw, mover, other = {}, {}, {}
+    content = contents.file(kind)
+    for turn in range(options.repeat):
+        for connections in CONNECTIONS:
+            raw.setdefault(connections, []).append(
+                raw_once(content, connections))
+            if lab:
+                mover.setdefault(connections, []).append(
+                    mover_once(lab, content, connections, turn == 0))
+        if options.qemu:
+            qemu_rounds(contents, kind, other)
+    result = {
+        "raw": {c: best(r) for c, r in raw.items()},
+        "mover": {c: best(r) for c, r in mover.items()},
+        "ratio": {c: best(mover[c])["mb_per_s"] / best(raw[c])["mb_per_s"]
+                  for c in mover},
+        "all": {"raw": raw, "mover": mover, "qemu": list(other.values())},
+        "qemu": {},
+    }
+    for memory in qemu.MEMORY if options.qemu else ():
+        result["qemu"][memory] = {c: best(other[memory, c])
+                                  for c in qemu.CHANNELS}
+    return result
+
+
+def show_content(kind, result):
+    say("%s memory, %d MiB, MB/s, best of %d" % (
+        kind.capitalize(), options.memory // MIB, options.repeat))
+    rows = []
+    for c in CONNECTIONS:
+        row = ["%d connection%s" % (c, "s"[:c > 1]),
+               result["raw"][c]["mb_per_s"]]
+        if result["mover"]:
+            row += [result["mover"][c]["mb_per_s"],
+                    "%.0f %%" % (100 * result["ratio"][c])]
+            row += ["%.2f" % s for s in
+                    result["mover"][c]["cpu_s_per_gb"].values()]
+        rows.append(row)
+    head = ["", "raw"]
+    if result["mover"]:
+        names = next(iter(result["mover"].values()))["cpu_s_per_gb"]
+        head += ["mover", "of raw"] + ["CPU s/GB " + n for n in names]
+    table(rows, head)
+    if result["qemu"]:
+        table([[memory] + [found[c]["mb_per_s"] for c in qemu.CHANNELS]
+               for memory, found in result["qemu"].items()],
+              ["QEMU, target's memory"] +
+              ["multifd %d" % c if c else "plain" for c in qemu.CHANNELS])
+
+
+def stage_throughput(contents, with_mover):
+    found = {}
+    with contextlib.ExitStack() as stack:
+        lab = stack.enter_context(lpm.Lab()) if with_mover else None
+        for kind in options.content:
+            found[kind] = measure_content(lab, contents, kind)
+            show_content(kind, found[kind])
+    return found
+
+
+# Stage: memory
+
+def big_content(contents, memory):
+    """Random content where both sides' memory fits beside it."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        available = next(int(line.split()[1]) << 10 for line in file
+                         if line.startswith("MemAvailable:"))
+    kind = "random" if available > 2 * memory + 3 * GIB else "zero"
+    if available <= memory // 4 + 3 * GIB:
+        raise RuntimeError("not enough memory for partitions of %d MiB"
+                           % (memory // MIB))
+    return kind, contents.file(kind)
+
+
+def memory_once(contents, memory):
+    """What the movers hold while a partition of @memory bytes moves."""
+    kind, content = big_content(contents, options.big_memory)
+    result = {"memory": memory, "content": kind}
+    # New daemons, so that neither size inherits the other's heap
+    with lpm.Lab() as lab:
+        move = new_move(lab, content, memory, options.connections)
+        if kind == "zero":
+            # Too little memory for both sides: written pages only
+            move.spec["content"] = {"type": "zero"}
+            move.spec["program"]["steps"] = memory // 4096 // 25
+            move.spec["program"]["rate"] = 0
+        move.create()
+        move.finish(move.src)
+        move.create_streams().start_target()
+        watched = {}
+        for system in (lab.a, lab.b):
+            watched["%s anonymous" % system.name] = \
+                lambda pid=system.mspd.process.pid: usage.anonymous_bytes(pid)
+            watched["%s buffers" % system.name] = \
+                lambda msp=system.msp: msp("info")["buffer_bytes_now"]
+        with usage.Peaks(watched) as peaks:
+            move.start_source()
+            move.wait()
+        result["samples"] = peaks.samples
+        result["peaks"] = peaks.peaks
+        result["total"] = {n: peaks.peaks[n + " anonymous"] +
+                           peaks.peaks[n + " buffers"] for n in "AB"}
+        move.end()
+    return result
+
+
+def stage_memory(contents):
+    found = [memory_once(contents, m)
+             for m in (options.memory, options.big_memory)]
+    say("Memory of mspd, KiB, highest while moving, %d connections"
+        % options.connections)
+    table([["%d MiB, %s" % (f["memory"] // MIB, f["content"])] +
+           [f["peaks"]["%s %s" % (n, w)] / 1024
+            for n in "AB" for w in ("anonymous", "buffers")]
+           for f in found],
+          ["partition", "A RssAnon", "A buffers", "B RssAnon", "B buffers"])
+    return found
+
+
+# Stage: delay
+
+def start_in_namespace(system, name):
+    """This system's mover again, in a network namespace, as its own user."""
+    system.mspd.stop()
+    daemon = lpm.Daemon(system.lab, system.mspd.label, None)
+    system.start_mspd()     # for its command line
+    argv = system.mspd.argv
+    system.mspd.stop()
+    user = str(lpm.USERS[daemon.label])
+    daemon.argv = ["ip", "netns", "exec", name, "setpriv", "--reuid", user,
+                   "--regid", str(lpm.GROUP), "--clear-groups", "--"] + argv
+    system.mspd = daemon
+    # ip needs root to enter; setpriv becomes the user
+    root, system.lab.root = system.lab.root, False
+    try:
+        daemon.start(system.msp_path)
+    finally:
+        system.lab.root = root
+
+
+def stage_delay(contents):
+    if os.geteuid() != 0:
+        raise RuntimeError("network namespaces need root")
+    content = contents.file("random")
+    memory = options.delay_memory
+    with link.shaped(options.rate), lpm.Lab() as lab:
+        start_in_namespace(lab.a, link.NEAR)
+        start_in_namespace(lab.b, link.FAR)
+        move = new_move(lab, content, memory, options.connections)
+        move.create().create_streams().start_target()
+        cpu = usage.Cpu(pids(lab))
+        with link.delayed(tool("delay_relay"), move.port,
+                          options.delay_ms * 1000, options.rate) as port:
+            lab.a.msp("start", stream_id=move.stream_id, role="source",
+                      peer="%s:%d" % (link.FAR_ADDRESS, port), **move.source)
+            statuses = move.wait()
+        result = figures(move, statuses, cpu.seconds())
+        result["rtt_us"] = statuses[0]["rtt_us"]
+        result["rate"] = options.rate
+        result["share"] = result["mb_per_s"] * 8e6 / options.rate
+        move.end()
+    say("Shaped link of %d Mbit/s (%.0f MB/s) with %d ms each way, "
+        "%d MiB, %d connections" % (
+            options.rate // 10 ** 6, options.rate / 8e6, options.delay_ms,
+            memory // MIB, options.connections))
+    table([["mover", result["mb_per_s"], "%.0f %%" % (100 * result["share"]),
+            result["rtt_us"], result["limited_by"]]],
+          ["", "MB/s", "of the link", "RTT us", "limited by"])
+    return result
+
+
+# Stage: profile
+
+def stage_profile(contents):
+    """Where the processor time goes; needs perf."""
+    if not shutil.which("perf"):
+        raise RuntimeError("perf is not installed")
+    content = contents.file("random")
+    result = {}
+    with lpm.Lab() as lab:
+        move = new_move(lab, content, options.memory, options.connections)
+        move.create().create_streams().start_target()
+        running = {}
+        for name, pid in pids(lab).items():
+            path = os.path.join(contents.directory,
+                                name.replace(" ", "-") + ".perf")
+            running[name] = path, subprocess.Popen(
+                ["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999",
+                 "-p", str(pid), "-o", path], stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for path, _ in running.values():
+            lpm.until("perf records", lambda p=path: os.path.exists(p))
+        move.start_source()
+        move.wait()
+        for _, process in running.values():
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+        move.end()
+        for name, (path, _) in running.items():
+            done = subprocess.run(
+                ["perf", "report", "-i", path, "--stdio", "--no-children",
+                 "--sort", "symbol", "-g", "none", "--percent-limit", "1.5"],
+                text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, check=True)
+            result[name] = [line.strip() for line in done.stdout.split("\n")
+                            if line.strip() and not line.startswith("#")]
+    for name, lines in result.items():
+        say("Profile of %s" % name)
+        for line in lines[:12]:
+            say("  " + line)
+        say()
+    return result
+
+
+# Goals
+
+def goals(results):
+    """(text, figure, met) of every goal that was measured."""
+    found = results.get("throughput", {}).get("random")
+    if found and found["mover"]:
+        for c, ratio in found["ratio"].items():
+            yield ("random, %d connection%s: at least %.0f %% of raw" % (
+                c, "s"[:c > 1], 100 * GOAL_OF_RAW),
+                "%.0f %%" % (100 * ratio), ratio >= GOAL_OF_RAW)
+        mine = max(r["mb_per_s"] for r in found["mover"].values())
+        for memory, others in found["qemu"].items():
+            factor = mine / max(r["mb_per_s"] for r in others.values())
+            yield ("random: at least %g times QEMU's best (target's memory %s)"
+                   % (GOAL_OF_QEMU, memory), "%.2f" % factor,
+                   factor >= GOAL_OF_QEMU)
+    found = results.get("memory")
+    if found:
+        for name in "AB":
+            small, big = (f["total"][name] for f in found)
+            yield ("mspd %s: as much memory for %d as for %d MiB (within 1 MiB)"
+                   % (name, found[1]["memory"] // MIB,
+                      found[0]["memory"] // MIB),
+                   "%d and %d KiB" % (big >> 10, small >> 10),
+                   abs(big - small) <= GOAL_MEMORY_SLACK)
+    found = results.get("delay")
+    if found:
+        yield ("delayed link: at least %.0f %% of its rate"
+               % (100 * GOAL_OF_LINK), "%.0f %%" % (100 * found["share"]),
+               found["share"] >= GOAL_OF_LINK)
+
+
+# The run
+
+def size(text):
+    """Bytes, with K, M or G behind."""
+    units = {"K": 1 << 10, "M": MIB, "G": GIB}
+    if text[-1:].upper() in units:
+        return int(text[:-1]) * units[text[-1].upper()]
+    return int(text)
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--json", metavar="FILE", help="all figures")
+    parser.add_argument("--stage", action="append", choices=STAGES,
+                        help="default: all but the profile")
+    parser.add_argument("--content", action="append", choices=CONTENTS)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--memory", type=size, default=GIB)
+    parser.add_argument("--big-memory", type=size, default=8 * GIB)
+    parser.add_argument("--sessions", type=int,
+                        help="wished of the movers; default: theirs")
+    parser.add_argument("--connections", type=int, default=2,
+                        help="of the other stages")
+    parser.add_argument("--rate", type=int, default=800 * 10 ** 6,
+                        help="of the delayed link, bits per second")
+    parser.add_argument("--delay-ms", type=int, default=25, help="each way")
+    parser.add_argument("--delay-memory", type=size, default=512 * MIB)
+    parser.add_argument("--no-qemu", action="store_true")
+    parser.add_argument("--no-mover", action="store_true",
+                        help="throughput: only what it is compared with")
+    found = parser.parse_args()
+    found.build = os.path.abspath(found.build)
+    found.stage = found.stage or list(STAGES[:-1])
+    found.content = found.content or list(CONTENTS)
+    return found
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        model = next((line.partition(":")[2].strip() for line in file
+                      if line.startswith("model name")), "unknown")
+    return {"processor": model, "processors": os.cpu_count(),
+            "kernel": platform.release(),
+            "load": os.getloadavg()[0]}
+
+
+def run_stage(name, contents):
+    if name == "throughput":
+        return stage_throughput(contents, not options.no_mover)
+    return {"memory": stage_memory, "delay": stage_delay,
+            "profile": stage_profile}[name](contents)
+
+
+def main():
+    global options
+    options = parse_options()
+    lpm.BUILD = options.build
+    options.qemu = not options.no_qemu and qemu.installed()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+    results = {"machine": machine()}
+    failed = []
+    started = time.monotonic()
+    say("%(processor)s, %(processors)d processors, Linux %(kernel)s, "
+        "load %(load).1f" % results["machine"])
+    say()
+    directory = tempfile.mkdtemp(prefix="lpmbench.", dir="/dev/shm")
+    os.chmod(directory, 0o755)
+    try:
+        contents = Contents(directory)
+        for name in options.stage:
+            try:
+                results[name] = run_stage(name, contents)
+            except Exception:
+                failed.append(name)
+                say("%s: failed" % name)
+                traceback.print_exc()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+    reached = [{"goal": text, "figure": figure, "met": met}
+               for text, figure, met in goals(results)]
+    for goal in reached:
+        say("%-7s %s: %s" % ("met" if goal["met"] else "missed",
+                             goal["goal"], goal["figure"]))
+    if not options.qemu and not options.no_qemu:
+        say("%s is not installed: no comparison" % qemu.PROGRAM)
+    say("%.0f s" % (time.monotonic() - started))
+    results["goals"] = reached
+    results["failed"] = failed
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(results, file, indent=1)
+            file.write("\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
