@@ -158,7 +158,10 @@ $(ARCHIVES): $(O)/%.a: $(O)/.flags
 link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) \
 	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
 
-$(PROG_FILES): $(ARCHIVES)
+$(O)/mspd $(O)/mspctl: $(O)/libmspd.a
+$(O)/vasi-phypd $(O)/phypctl: $(O)/libvasiphypd.a
+
+$(PROG_FILES): $(LIB_FILES)
 	$(call say,LD,$@)
 	$(Q)$(link)
 
