@@ -65,7 +65,6 @@ struct synthetic {
 	pthread_cond_t run_changed;
 	pthread_cond_t page_arrived;
 	_Atomic int wanted;		/* written under the lock */
-	_Atomic unsigned int waiting;	/* processors that wait for a page */
 	unsigned int executing;		/* under the lock, as @events */
 	unsigned int events;
 	unsigned int threads;		/* that were started */
@@ -139,9 +138,6 @@ static bool wait_for_page(struct processor *p, uint64_t offset)
 	bool here;
 
 	pthread_mutex_lock(&home->lock);
-	atomic_fetch_add(&home->waiting, 1);
-	/* Pairs with the fence in synthetic_pages_arrived() */
-	atomic_thread_fence(memory_order_seq_cst);
 	while (!(here = home->ops->present(home->ctx, offset)) &&
 	       home->wanted == WANT_RUN) {
 		if (!p->demanding || p->demand != offset) {
@@ -153,7 +149,6 @@ static bool wait_for_page(struct processor *p, uint64_t offset)
 		pthread_cond_wait(&home->page_arrived, &home->lock);
 	}
 	p->demanding = false;
-	atomic_fetch_sub(&home->waiting, 1);
 	pthread_mutex_unlock(&home->lock);
 	return here;
 }
@@ -535,10 +530,7 @@ unsigned int synthetic_take_events(struct synthetic *home, uint64_t *demands,
  */
 void synthetic_pages_arrived(struct synthetic *home)
 {
-	/* Pairs with the fence in wait_for_page(): one of the two sees the other */
-	atomic_thread_fence(memory_order_seq_cst);
-	if (!atomic_load_explicit(&home->waiting, memory_order_relaxed))
-		return;
+	/* The lock: who found the page missing waits before this, or looks again */
 	pthread_mutex_lock(&home->lock);
 	pthread_cond_broadcast(&home->page_arrived);
 	pthread_mutex_unlock(&home->lock);
