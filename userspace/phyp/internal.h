@@ -30,6 +30,8 @@
 
 #define PHYP_MAX_BUFFERS	4096	/* known buffers of one session */
 #define PHYP_MAX_POOLS		8
+#define PHYP_MAX_SESSIONS	4096	/* of one device */
+#define PHYP_MIN_BUFFER		256	/* shortest buffer that can carry anything */
 #define PHYP_MAX_DOWNLOADS	4096	/* queued downloads of one session */
 #define PHYP_OP_RUNS		128	/* page runs one operation may carry */
 
@@ -98,6 +100,7 @@ enum phyp_buffer_state {
 struct phyp_buffer {
 	TAILQ_ENTRY(phyp_buffer) link;	/* of its pool, while there */
 	enum phyp_buffer_state state;
+	uint32_t bottom;		/* of the session */
 	uint32_t index;			/* in the session's table */
 	uint32_t generation;		/* rises with every operation */
 	uint64_t correlator;		/* the VSP's, as read when it was added */
@@ -156,7 +159,8 @@ struct phyp_session {
 	enum vasi_service service;
 	uint32_t top;
 	uint32_t bottom;
-	bool failed;			/* an operation was answered with an error */
+	int view;			/* of the Dirty Map, or -1 */
+	bool failed;			/* an operation or download failed */
 	bool closing;
 	struct phyp_pool pools[PHYP_MAX_POOLS];
 	struct phyp_buffer *buffers[PHYP_MAX_BUFFERS];
@@ -205,7 +209,7 @@ uint64_t phyp_op_correlator(const struct phyp_buffer *b);
 void phyp_op_send(struct phyp_session *s, struct phyp_buffer *b);
 /* An Operation response came; unknown correlators are discarded.  Calls
  * phyp_stream_responded(), then forgets the buffer. */
-void phyp_op_responded(struct phyp_session *s, uint64_t correlator,
+void phyp_op_responded(struct phyp_vdev *vdev, uint64_t correlator,
 		       enum vasi_status status, uint64_t residual);
 enum vasi_status phyp_download_queue(struct phyp_session *s,
 				     uint64_t descriptor);
@@ -228,6 +232,8 @@ struct phyp_dma {
 int phyp_dma_get(struct phyp_vdev *vdev, uint32_t ioba, uint32_t length,
 		 struct phyp_dma *dma);
 int phyp_dma_put(struct phyp_dma *dma, bool write);
+/* Does [ioba, +length) translate? */
+bool phyp_dma_valid(struct phyp_vdev *vdev, uint32_t ioba, uint32_t length);
 
 /* ---- pane.c ---- */
 
@@ -352,11 +358,16 @@ void phyp_stream_abort(struct phyp_stream *stream, enum vasi_abort_entity who,
 		       uint32_t detail);
 /* Likewise with a whole reason; 0, or -EPERM where the state forbids it */
 int phyp_stream_abort_reason(struct phyp_stream *stream, uint32_t reason);
+/* Forget a stream, whatever its state; no session is open */
+void phyp_stream_free(struct phyp_stream *stream);
 /* Is the stream final (Aborted or Completed)? */
 bool phyp_stream_final(const struct phyp_stream *stream);
-/* The one place where a stream's state changes */
+/* The one place where a stream's state changes.  The caller does what belongs to
+ * the transition and then tells the movers with phyp_stream_announce(). */
 void phyp_stream_set_state(struct phyp_stream *stream, enum vasi_state new,
 			   uint32_t reason);
+/* State requests to every session: the last step of a transition */
+void phyp_stream_announce(struct phyp_stream *stream);
 /* Send eight bytes to the other platform */
 void phyp_stream_tell(struct phyp_stream *stream, uint8_t type);
 

@@ -97,7 +97,6 @@ void phyp_stream_set_state(struct phyp_stream *stream, enum vasi_state new,
 {
 	bool source = stream->params.role == PHYP_SOURCE;
 	enum vasi_state old = stream->state;
-	struct phyp_session *s;
 
 	if (!(source ? source_may_become : target_may_become)(old, new)) {
 		phyp_log(stream->phyp, LOG_ERR,
@@ -116,6 +115,12 @@ void phyp_stream_set_state(struct phyp_stream *stream, enum vasi_state new,
 	if (stream->phyp->ops->state_changed)
 		stream->phyp->ops->state_changed(stream->phyp->ctx, stream, old,
 						 new);
+}
+
+/* LoPAR: State requests come after all other work of the transition */
+void phyp_stream_announce(struct phyp_stream *stream)
+{
+	struct phyp_session *s;
 
 	TAILQ_FOREACH(s, &stream->sessions, link)
 		announce(s);
@@ -171,6 +176,7 @@ static int abort_target(struct phyp_stream *stream, uint32_t reason)
 	if (lpar && lpar->ops->aborted)
 		lpar->ops->aborted(lpar->ctx);
 	phyp_stream_set_state(stream, VASI_STATE_ABORTED, reason);
+	phyp_stream_announce(stream);
 	return 0;
 }
 
@@ -188,6 +194,7 @@ void phyp_stream_never(struct phyp_stream *stream, uint32_t reason)
 	phyp_stream_set_state(stream, VASI_STATE_ABORTED, reason);
 	if (stopped && lpar)
 		lpar->ops->resume(lpar->ctx);
+	phyp_stream_announce(stream);
 }
 
 int phyp_stream_abort_reason(struct phyp_stream *stream, uint32_t reason)
@@ -237,6 +244,7 @@ static enum vasi_status signal_suspend(struct phyp_stream *stream)
 		return VASI_INVALID_STATE_TRANSITION;
 	phyp_stream_set_state(stream, VASI_STATE_SUSPENDING, 0);
 	lpar->ops->suspend(lpar->ctx);
+	phyp_stream_announce(stream);
 	return VASI_SUCCESS;
 }
 
@@ -291,8 +299,10 @@ void phyp_stream_tell(struct phyp_stream *stream, uint8_t type)
 
 static void source_resumed(struct phyp_stream *stream)
 {
-	if (stream->state == VASI_STATE_SUSPENDED)
-		phyp_stream_set_state(stream, VASI_STATE_RESUMED, 0);
+	if (stream->state != VASI_STATE_SUSPENDED)
+		return;
+	phyp_stream_set_state(stream, VASI_STATE_RESUMED, 0);
+	phyp_stream_announce(stream);
 }
 
 static void complete(struct phyp_stream *stream)
@@ -307,6 +317,7 @@ static void complete(struct phyp_stream *stream)
 	phyp_stream_set_state(stream, VASI_STATE_COMPLETED, 0);
 	if (lpar && lpar->ops->completed)
 		lpar->ops->completed(lpar->ctx);
+	phyp_stream_announce(stream);
 }
 
 static void source_message(struct phyp_stream *stream, uint8_t type)
@@ -407,10 +418,13 @@ static void source_closed(struct phyp_stream *stream)
 
 	/*
 	 * Nobody has to be asked until Suspended: the partition is here.  After
-	 * it only the target's record says whose it is.
+	 * it only the target's record says whose it is.  A stream that sent
+	 * nothing yet may be opened again, unless the partition would stop for
+	 * a mover that is gone.
 	 */
-	if (src->broken && (stream->state == VASI_STATE_ENABLED ||
-			    stream->state == VASI_STATE_SUSPENDING))
+	if ((src->broken && stream->state == VASI_STATE_ENABLED) ||
+	    ((src->broken || !stream->nsessions) &&
+	     stream->state == VASI_STATE_SUSPENDING))
 		phyp_stream_abort(stream, VASI_ABORT_SOURCE_VSP,
 				  VASI_STREAM_ABORTED);
 	if (!stream->nsessions)
@@ -419,10 +433,8 @@ static void source_closed(struct phyp_stream *stream)
 
 void phyp_stream_closed(struct phyp_stream *stream)
 {
-	if (!stream->nsessions && stream->window_open) {
+	if (!stream->nsessions && stream->window_open)
 		phyp_pane_forget(stream->params.vdev, stream);
-		stream->window_open = false;
-	}
 	if (phyp_stream_final(stream))
 		return;
 	if (stream->params.role == PHYP_SOURCE)
@@ -443,6 +455,7 @@ enum vasi_status phyp_stream_feed(struct phyp_session *s, const void *data,
 		status = phyp_source_feed(s, data, length);
 	else
 		status = phyp_target_feed(s, data, length);
+	/* Its parser is somewhere inside what it refused */
 	if (status)
 		s->failed = true;
 	return status;
@@ -464,6 +477,17 @@ void phyp_stream_responded(struct phyp_session *s, struct phyp_buffer *b,
 
 /* ---- Donated cycles (LoPAR, "H_DONOR_OPERATION") ---- */
 
+/* A session that was opened after the stream left Enabled */
+static void greet(struct phyp_session *s)
+{
+	struct phyp_stream *stream = s->stream;
+
+	announce(s);
+	/* Connections may have been lost with it; the source cannot go on without */
+	if (stream->received && phyp_stream_final(stream))
+		phyp_stream_tell(stream, PHYP_MSG_RECEIVED);
+}
+
 static bool run_downloads(struct phyp_stream *stream, uint64_t deadline_ns)
 {
 	struct phyp_session *s;
@@ -471,7 +495,7 @@ static bool run_downloads(struct phyp_stream *stream, uint64_t deadline_ns)
 
 	TAILQ_FOREACH(s, &stream->sessions, link) {
 		if (!s->announced && stream->state != VASI_STATE_ENABLED)
-			announce(s);
+			greet(s);
 		progress |= phyp_downloads_run(s, deadline_ns) > 0;
 	}
 	return progress;
@@ -614,13 +638,19 @@ int phyp_stream_end(struct phyp_stream *stream)
 {
 	if (!phyp_stream_final(stream) || stream->nsessions)
 		return -EBUSY;
+	phyp_stream_free(stream);
+	return 0;
+}
+
+void phyp_stream_free(struct phyp_stream *stream)
+{
+	detach_lpar(stream);
 	TAILQ_REMOVE(&stream->phyp->streams, stream, link);
 	if (stream->params.role == PHYP_SOURCE)
 		phyp_source_exit(stream);
 	else
 		phyp_target_exit(stream);
 	free(stream);
-	return 0;
 }
 
 /**
