@@ -16,9 +16,12 @@ MIB = lpm.MIB
 suite = tap.Suite()
 
 
-def simple(msp=(), phyp=(), **options):
-    """One move with everything that must hold after it; returns the Move."""
-    with lpm.Lab(msp=msp, phyp=phyp) as lab:
+def simple(lab=None, **options):
+    """One move with everything that must hold after it; returns the Move.
+
+    @lab: how to set up the systems
+    """
+    with lpm.Lab(**(lab or {})) as lab:
         move = lab.move(**options).run()
         move.check_moved()
         move.check_equal()
@@ -139,6 +142,47 @@ for _sessions, _connections in ((1, 1), (1, 4), (2, 2), (4, 2), (4, 4)):
     suite.test("%d session%s over %d connection%s" % (
         _sessions, "s"[:_sessions > 1], _connections,
         "s"[:_connections > 1]), _many)
+
+
+@suite.test("immediate operations only: the platform offers nothing else")
+def _():
+    simple(lab={"phyp": ["--no-indirect"]}, memory=24 * MIB)
+
+
+@suite.test("immediate operations only: the mover wants nothing else")
+def _():
+    simple(lab={"config": {"immediate_operations": "yes"}}, memory=24 * MIB)
+
+
+for _form, _value in (("immediate", "no"), ("indirect", "yes")):
+    suite.test("downloads in %s form" % _form, lambda v=_value: simple(
+        lab={"config": {"indirect_download": v}}, memory=24 * MIB))
+
+
+@suite.test("memory 1000 times the buffers")
+def _():
+    """Both movers together have 256 KiB of buffers for 256 MiB."""
+    config = {"buffer_bytes": 16384, "pool_min": 131072, "pool_max": 131072,
+              "op_buffer_bytes": 16384, "op_buffers": 8,
+              "immediate_operations": "yes"}
+    wish = {"sessions": 1, "connections": 1}
+    with lpm.Lab(config=config) as lab:
+        move = lab.move(memory=256 * MIB, source=wish, target=wish,
+                        program=lpm.program(3, 8 * MIB)).start()
+        buffers = 0
+
+        def ended():
+            nonlocal buffers
+            buffers = max(buffers, sum(s.msp("info")["buffer_bytes_now"]
+                                       for s in (lab.a, lab.b)))
+            return "ended" if move.src.msp(
+                "status", stream_id=move.stream_id)["ended_ns"] else None
+        lpm.until("the move ends", ended)
+        move.wait()
+        move.finish()
+        move.check_moved()
+        move.check_equal()
+        assert 0 < buffers * 1000 <= 256 * MIB, "%d bytes of buffers" % buffers
 
 
 @suite.test("one session a whole pass behind the other")

@@ -94,11 +94,11 @@ def _():
         still_moves(lab)
 
 
-@suite.test("no move left at a mover's concurrency level")
+@suite.test("no operation left on a mover")
 def _():
     with lpm.Lab() as lab:
         info = lab.b.msp("info")
-        most = info["concurrency_lvl"]
+        most = info["operations_max"]
         streams = []
         for number in range(most + 1):
             name = "shell%d" % number

@@ -340,12 +340,13 @@ class Lab:
     @phyp, @msp: command line additions for both, or a dict by system name;
         {dir} in them is the daemon's own directory
     @links: put relays into the VIO links
+    @config: mspd's configuration, a dict for both
     """
 
     ids = itertools.count(1)
     references = {}
 
-    def __init__(self, phyp=(), msp=(), links=False):
+    def __init__(self, phyp=(), msp=(), links=False, config=None):
         self.root = os.geteuid() == 0
         self.directory = tempfile.mkdtemp(prefix="lpm.", dir="/tmp")
         os.chmod(self.directory, 0o755)
@@ -360,7 +361,8 @@ class Lab:
         try:
             for name in "AB":
                 self.systems.append(System(
-                    self, name, self.side(phyp, name), self.side(msp, name)))
+                    self, name, self.side(phyp, name),
+                    self.side(msp, name) + self.configure(config, name)))
             self.a, self.b = self.systems
             if links:
                 for system in self.systems:
@@ -373,6 +375,13 @@ class Lab:
         except BaseException:
             self.close(failed=True)
             raise
+
+    def configure(self, config, name):
+        """mspd's arguments for settings that come from a file."""
+        if not config:
+            return []
+        lines = "".join("%s = %s\n" % item for item in config.items())
+        return ["--config", self.file("mspd-%s.conf" % name, lines.encode())]
 
     @staticmethod
     def side(arguments, name):
