@@ -133,8 +133,9 @@ static int enqueue(struct device *device, const struct outgoing *out)
 	others = device->queue_used - device->crq_queued;
 	if (entry ? device->crq_queued >= device->crq_limit :
 		    others >= DEVICE_OTHER_MESSAGES) {
-		device_fail(device, ENOBUFS, "more than %u entries and %u messages wait for the client",
-			    device->crq_limit, DEVICE_OTHER_MESSAGES);
+		device_fail(device, ENOBUFS, "more than %u %s wait for the client",
+			    entry ? device->crq_limit : DEVICE_OTHER_MESSAGES,
+			    entry ? "CRQ entries" : "messages");
 		return -ENOBUFS;
 	}
 	*queued(device, device->queue_used++) = *out;

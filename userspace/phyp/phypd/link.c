@@ -359,11 +359,8 @@ static void close_channel(struct channel *c)
 {
 	struct device *device = c->device;
 
-	if (c->tell) {
-		log_info("device %s: a connection was refused: %s",
-			 device->name, c->reason);
+	if (c->tell)
 		vio_send_refused(c->fd, c->error, "%s", c->reason);
-	}
 	sd_event_source_disable_unref(c->hello_timer);
 	sd_event_source_disable_unref(c->source);
 	close(c->fd);
@@ -481,8 +478,12 @@ void device_settle(struct device *device)
 	device->error = 0;
 	for (c = TAILQ_FIRST(&device->channels); c; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (c->error)
-			close_channel(c);
+		if (!c->error)
+			continue;
+		if (c->tell)
+			log_info("device %s: a connection was refused: %s",
+				 device->name, c->reason);
+		close_channel(c);
 	}
 }
 

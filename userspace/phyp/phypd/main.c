@@ -31,7 +31,7 @@ static const char usage_text[] =
 "  --socket-mode MODE    permissions of all sockets, octal (default: 0660)\n"
 "  --memory BYTES        for partitions, with K, M, G or T (default: 3/4 of the RAM)\n"
 "  --region-size BYTES   memory region size (default: 16M)\n"
-"  --streams N           streams a device serves at a time, 1 to 256 (default: 16)\n"
+"  --streams N           streams a device serves at a time, 1 to 255 (default: 16)\n"
 "  --opens N             sessions of a stream, 1 to 255 (default: 16)\n"
 "  --no-indirect         offer no indirect operations\n"
 "  --no-dirty-map        do not offer the Dirty Map extension\n"
@@ -179,7 +179,7 @@ static void parse_option(struct options *o, int option, char *arg)
 		parse_region_size(o, arg);
 		break;
 	case OPT_STREAMS:
-		p->streams = (uint32_t)parse_number("streams", arg, 10, 1, 256);
+		p->streams = (uint32_t)parse_number("streams", arg, 10, 1, 255);
 		break;
 	case OPT_OPENS:
 		p->opens = (uint32_t)parse_number("opens", arg, 10, 1, 255);

@@ -284,6 +284,7 @@ static void make_done(struct job *job)
 			 RPC_FAILED, "partition %s: %s", p->name,
 			 make->ret == -ECANCELED ? "the system is going down" :
 			 make->error);
+		partition_waits_end(p, RPC_NOT_FOUND, "could not be made");
 		if (reserved)
 			memory_release(&p->memory);
 		unlink_partition(p);
@@ -293,6 +294,7 @@ static void make_done(struct job *job)
 		rpc_reply(make->req,
 			  json_pack("{s:s, s:i}", "name", p->name, "lpar_id",
 				    (int)p->lpar_id));
+		partition_changed(p);
 	}
 	free(make);
 }
