@@ -36,6 +36,8 @@
 
 #define MAX_CONNECTIONS	64
 #define MAX_CHUNK	(64u << 20)
+/* As the mover has it */
+#define NOTSENT_BYTES	(256 << 10)
 
 struct options {
 	uint64_t bytes;
@@ -158,9 +160,12 @@ static uint8_t *make_region(const struct options *opt)
 
 static int set_options(int fd, const struct options *opt)
 {
+	int lowat = NOTSENT_BYTES;
 	int one = 1;
 
-	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0)
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat,
+		       sizeof(lowat)) < 0)
 		return -errno;
 	if (!opt->socket_buffer)
 		return 0;
