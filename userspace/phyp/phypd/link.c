@@ -273,21 +273,30 @@ static void handle_crq(struct channel *c, const struct vio_message *msg)
 
 /* ---- hcall channels ---- */
 
+static void receive(struct channel *c);
+
 static void handle_hcall(struct channel *c, const struct vio_message *msg)
 {
 	const struct vio_hcall *hcall = (const struct vio_hcall *)msg->body;
+	uint64_t number = be64toh(hcall->number);
 	struct device *device = c->device;
 	uint64_t arg[8], ret[4] = { 0 };
+	uint32_t tag = msg->tag;
 	int64_t rc;
 	int err;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(arg); i++)
 		arg[i] = be64toh(hcall->arg[i]);
-	rc = phyp_hcall(device->vdev, be64toh(hcall->number), arg, ret);
+	/* A processor's hcall sees what was put on the CRQ before it: cycles
+	 * donated for a download must not come ahead of the download */
+	receive(device->crq);
+	if (device->error)
+		return;
+	rc = phyp_hcall(device->vdev, number, arg, ret);
 	work_off_backlog(device);
 	/* What the call caused comes before its return, as on a real CRQ */
 	device_flush(device);
-	err = vio_send_hret(c->fd, msg->tag, rc, ret, ARRAY_SIZE(ret));
+	err = vio_send_hret(c->fd, tag, rc, ret, ARRAY_SIZE(ret));
 	if (err)
 		lost(c, -err);
 }
@@ -320,22 +329,17 @@ static void handle_failure(struct channel *c, int ret, const char *text)
 		lost(c, -ret);
 }
 
-static int on_channel(sd_event_source *source, int fd, uint32_t revents,
-		      void *data)
+static void receive(struct channel *c)
 {
-	struct channel *c = data;
 	struct device *device = c->device;
 	struct vio_message *msg = &device->msg;
 
-	(void)source;
-	if (revents & EPOLLOUT && is_crq(c))
-		device_flush(device);
 	for (unsigned int i = 0; i < MESSAGES_PER_EVENT; i++) {
 		int ret;
 
 		if (c->error || (c->kind != CHANNEL_NEW && device->error))
 			break;
-		ret = vio_recv(fd, VIO_CLIENT, c->kind, msg);
+		ret = vio_recv(c->fd, VIO_CLIENT, c->kind, msg);
 		if (ret == -EAGAIN)
 			break;
 		if (ret) {
@@ -344,6 +348,18 @@ static int on_channel(sd_event_source *source, int fd, uint32_t revents,
 		}
 		handle_message(c, msg);
 	}
+}
+
+static int on_channel(sd_event_source *source, int fd, uint32_t revents,
+		      void *data)
+{
+	struct channel *c = data;
+
+	(void)source;
+	(void)fd;
+	if (revents & EPOLLOUT && is_crq(c))
+		device_flush(c->device);
+	receive(c);
 	return 0;
 }
 
