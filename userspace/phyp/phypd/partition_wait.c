@@ -75,7 +75,8 @@ json_t *partition_json(struct partition *p)
 		"steps", rpc_json_u64(stats.steps),
 		"steps_here", rpc_json_u64(stats.steps_here),
 		"steps_total", rpc_json_u64(p->program.steps),
-		"dirty_rate", rpc_json_u64(p->dirty_rate),
+		"dirty_rate", rpc_json_u64(p->state == PARTITION_RUNNING ?
+					   p->dirty_rate : 0),
 		"written_since_resume", rpc_json_u64(written),
 		"pages", rpc_json_u64(p->memory.bytes / p->granule),
 		"first_step_ns", rpc_json_u64(stats.first_step_ns),
