@@ -154,9 +154,9 @@ def _():
     simple(lab={"config": {"immediate_operations": "yes"}}, memory=24 * MIB)
 
 
-for _form, _value in (("immediate", "no"), ("indirect", "yes")):
-    suite.test("downloads in %s form" % _form, lambda v=_value: simple(
-        lab={"config": {"indirect_download": v}}, memory=24 * MIB))
+for _form in ("immediate", "indirect"):
+    suite.test("downloads in %s form" % _form, lambda f=_form: simple(
+        lab={"config": {"download": f}}, memory=24 * MIB))
 
 
 @suite.test("memory 1000 times the buffers")

@@ -158,8 +158,10 @@ def programs():
         os.chmod(directory, 0o755)
         atexit.register(shutil.rmtree, directory, True)
         for name in ("vasi-phypd", "mspd", "phypctl", "mspctl"):
-            shutil.copy(os.path.join(BUILD, name), directory)
-            os.chmod(os.path.join(directory, name), 0o755)
+            path = os.path.join(BUILD, name)
+            if os.path.exists(path):
+                shutil.copy(path, directory)
+                os.chmod(os.path.join(directory, name), 0o755)
         programs.directory = directory
     return programs.directory
 
