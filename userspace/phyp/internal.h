@@ -322,6 +322,8 @@ struct phyp_stream {
 	unsigned int nsessions;
 	bool ever_opened;
 	bool received;			/* target: everything is here */
+	bool abort_pending;		/* target: the record could not be written */
+	uint32_t abort_reason;
 	uint32_t incarnation;
 	uint32_t window;		/* id of the second pane's window */
 	bool window_open;

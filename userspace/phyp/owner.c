@@ -58,7 +58,8 @@ out:
  * @id:		stream
  * @verdict:	the answer: RESUMED or NEVER
  *
- * Writes NEVER if there is no record, and then aborts the stream.
+ * Writes NEVER if there is no record, and then aborts the stream.  A stream whose
+ * record says RESUMED although it could not act on it yet does so now.
  *
  * Return: 0; -EINVAL when this platform is the stream's source, whose word does
  * not count; or the error that kept the record from being read or written.
@@ -75,7 +76,11 @@ int phyp_verdict(struct phyp *phyp, uint64_t id, enum phyp_verdict *verdict)
 	if (ret < 0)
 		return ret;
 	*verdict = ret;
-	if (ret == PHYP_VERDICT_NEVER && stream && !phyp_stream_final(stream))
+	if (!stream || phyp_stream_final(stream))
+		return 0;
+	if (ret == PHYP_VERDICT_NEVER)
 		phyp_stream_abort(stream, VASI_ABORT_ORCHESTRATOR, 0);
+	else
+		phyp_target_work(stream);
 	return 0;
 }

@@ -814,6 +814,17 @@ bool phyp_source_work(struct phyp_stream *stream, uint64_t deadline_ns)
 
 /* ---- What comes back ---- */
 
+/* A page of which a part was sent and even taken, but not all of it */
+static void requeue_rest(struct phyp_session *s)
+{
+	struct phyp_pages *pages = pages_of(s->stream);
+
+	if (s->source.rest_bytes)
+		phyp_bitmap_add(&pages->dirty,
+				s->source.rest_offset >> pages->shift, 1);
+	s->source.rest_bytes = 0;
+}
+
 static void requeue(struct phyp_stream *stream, const struct phyp_buffer *b)
 {
 	struct phyp_pages *pages = pages_of(stream);
@@ -859,6 +870,8 @@ void phyp_source_closing(struct phyp_session *s)
 		if (!phyp_stream_final(stream))
 			requeue(stream, b);
 	}
+	if (!phyp_stream_final(stream))
+		requeue_rest(s);
 	if (s->source.member)
 		stream->source.broken = true;
 }
@@ -880,8 +893,10 @@ void phyp_source_park(struct phyp_stream *stream)
 
 void phyp_source_suspended(struct phyp_stream *stream)
 {
-	if (stream->state == VASI_STATE_SUSPENDING)
-		phyp_stream_set_state(stream, VASI_STATE_SUSPENDED, 0);
+	if (stream->state != VASI_STATE_SUSPENDING)
+		return;
+	phyp_stream_set_state(stream, VASI_STATE_SUSPENDED, 0);
+	phyp_stream_announce(stream);
 }
 
 /* ---- The reverse stream ---- */

@@ -168,6 +168,9 @@ static int abort_target(struct phyp_stream *stream, uint32_t reason)
 
 	verdict = phyp_owner_commit(stream->phyp, stream->params.id,
 				    PHYP_VERDICT_NEVER);
+	/* Without a record nobody acts; the next donated cycles try again */
+	stream->abort_pending = verdict < 0;
+	stream->abort_reason = reason;
 	if (verdict != PHYP_VERDICT_NEVER)
 		return verdict < 0 ? verdict : -EPERM;
 

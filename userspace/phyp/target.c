@@ -126,6 +126,7 @@ static void check_received(struct phyp_stream *stream)
 		return;
 	}
 	stream->received = true;
+	__atomic_store_n(&pages_of(stream)->any_missing, false, __ATOMIC_SEQ_CST);
 	phyp_stream_tell(stream, PHYP_MSG_RECEIVED);
 }
 
@@ -281,6 +282,7 @@ static void resume(struct phyp_stream *stream)
 	lpar->ops->resume(lpar->ctx);
 	phyp_stream_tell(stream, PHYP_MSG_RESUMED);
 	check_received(stream);
+	phyp_stream_announce(stream);
 }
 
 /* Rule 1.  Nothing runs here before the record says so. */
@@ -433,8 +435,9 @@ static enum vasi_status begin_record(void *ctx, struct phyp_parser *p)
 	}
 }
 
-static void take_bitmap_word(struct phyp_session *s, struct phyp_parser *p,
-			     uint64_t index, uint64_t word)
+static enum vasi_status take_bitmap_word(struct phyp_session *s,
+					 struct phyp_parser *p, uint64_t index,
+					 uint64_t word)
 {
 	struct phyp_target *tgt = &s->stream->target;
 	uint64_t first = p->arg + index * 64;
@@ -443,18 +446,19 @@ static void take_bitmap_word(struct phyp_session *s, struct phyp_parser *p,
 		uint64_t page = first + __builtin_ctzll(word);
 
 		word &= word - 1;
-		if (page < pages_of(s->stream)->count)
-			tgt->bitmap_pages += phyp_bitmap_add(&tgt->residual,
-							     page, 1);
-		else
-			tgt->bitmap_pages = UINT64_MAX / 2;	/* never whole */
+		if (page >= pages_of(s->stream)->count)
+			return refuse(s, p, "a bit beyond the partition's memory");
+		tgt->bitmap_pages += phyp_bitmap_add(&tgt->residual, page, 1);
 	}
+	return VASI_SUCCESS;
 }
 
-static void take_bitmap(struct phyp_session *s, struct phyp_parser *p,
-			const uint8_t *data, uint32_t length)
+static enum vasi_status take_bitmap(struct phyp_session *s,
+				    struct phyp_parser *p, const uint8_t *data,
+				    uint32_t length)
 {
 	uint64_t index = p->done / sizeof(__be64);
+	enum vasi_status status;
 
 	while (length) {
 		uint32_t want = sizeof(__be64) - p->small_bytes;
@@ -469,15 +473,30 @@ static void take_bitmap(struct phyp_session *s, struct phyp_parser *p,
 			break;
 		memcpy(&word, p->small, sizeof(word));
 		p->small_bytes = 0;
-		take_bitmap_word(s, p, index++, __be64_to_cpu(word));
+		status = take_bitmap_word(s, p, index++, __be64_to_cpu(word));
+		if (status)
+			return status;
 	}
+	return VASI_SUCCESS;
+}
+
+/* Another session may have begun a state of its own since the header was checked */
+static enum vasi_status take_state(struct phyp_session *s, struct phyp_parser *p,
+				   const uint8_t *data, uint32_t length)
+{
+	struct phyp_target *tgt = &s->stream->target;
+
+	if (p->count != tgt->state_bytes || p->arg + p->done != tgt->state_here)
+		return refuse(s, p, "processor state on two sessions");
+	memcpy(tgt->state + tgt->state_here, data, length);
+	tgt->state_here += length;
+	return VASI_SUCCESS;
 }
 
 static enum vasi_status take_payload(void *ctx, struct phyp_parser *p,
 				     const uint8_t *data, uint32_t length)
 {
 	struct phyp_session *s = ctx;
-	struct phyp_target *tgt = &s->stream->target;
 
 	if (s->target.stale)
 		return VASI_SUCCESS;
@@ -488,15 +507,11 @@ static enum vasi_status take_payload(void *ctx, struct phyp_parser *p,
 	case PHYP_REC_PAGES:
 		return take_pages(s, p, data, length);
 	case PHYP_REC_BITMAP:
-		if (!resumed(s->stream))
-			take_bitmap(s, p, data, length);
-		return VASI_SUCCESS;
+		return resumed(s->stream) ? VASI_SUCCESS :
+					    take_bitmap(s, p, data, length);
 	case PHYP_REC_STATE:
-		if (resumed(s->stream))
-			return VASI_SUCCESS;
-		memcpy(tgt->state + p->arg + p->done, data, length);
-		tgt->state_here += length;
-		return VASI_SUCCESS;
+		return resumed(s->stream) ? VASI_SUCCESS :
+					    take_state(s, p, data, length);
 	default:
 		return VASI_SUCCESS;
 	}
@@ -712,7 +727,11 @@ bool phyp_target_work(struct phyp_stream *stream)
 {
 	bool progress = false;
 
-	try_handover(stream);
+	if (stream->abort_pending)
+		phyp_stream_abort_reason(stream, stream->abort_reason);
+	/* It may be that the record says RESUMED after all */
+	if (!phyp_stream_final(stream))
+		try_handover(stream);
 	while (!phyp_stream_final(stream) &&
 	       !phyp_demands_empty(&stream->target.demands)) {
 		if (!send_demands(stream))
