@@ -37,6 +37,7 @@ struct donor_device {
  * @result:	hcall return value
  * @state:	what H_VASI_STATE said when the entry was added, or negative
  * @in_pool:	between donor_add() and @removed; the worker's
+ * @removing_asked: donor_remove() was called; the worker's
  *
  * The rest belongs to the pool, under its lock.
  */
@@ -53,6 +54,7 @@ struct donor_entry {
 	int64_t state;
 	bool ask_state;
 	bool in_pool;
+	bool removing_asked;
 	bool busy;
 	bool kicked;
 	bool done;

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Settings.  Every key of the file is also a long option of the command line,
+ * with '-' for '_'; the command line wins.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "common/util.h"
+#include "config.h"
+#include "wire.h"
+
+#define CONFIG_FILE	"/etc/mspd.conf"
+#define MAX_LINE	1024
+
+enum kind {
+	KIND_TEXT,
+	KIND_DEVICE,
+	KIND_UINT,
+	KIND_U16,
+	KIND_U32,
+	KIND_U64,
+	KIND_BOOL,
+	KIND_MODE,
+	KIND_LEVEL,
+	KIND_FORM,
+};
+
+struct key {
+	const char *name;
+	enum kind kind;
+	size_t place;
+	uint64_t min;
+	uint64_t max;
+	const char *help;
+};
+
+#define AT(member)	offsetof(struct config, member)
+
+static const struct key keys[] = {
+	{ "vasi", KIND_DEVICE, 0, 0, 0,
+	  "VASI device: the socket of a VIO link; may be given several times" },
+	{ "socket", KIND_TEXT, AT(socket), 0, 0, "control socket (/run/mspd.sock)" },
+	{ "socket_mode", KIND_MODE, AT(socket_mode), 0, 0777, "its permissions (0660)" },
+	{ "listen", KIND_TEXT, AT(listen), 0, 0,
+	  "address on which target movers listen (127.0.0.1)" },
+	{ "tcp_port_low", KIND_U16, AT(tcp_port_low), 0, 65535,
+	  "first port for it, 0 = any (0)" },
+	{ "tcp_port_high", KIND_U16, AT(tcp_port_high), 0, 65535, "last port (0)" },
+	{ "concurrency_lvl", KIND_UINT, AT(concurrency_lvl), 1, 5,
+	  "1 (most memory) to 5 (least) (3)" },
+	{ "max_vasi_ops", KIND_UINT, AT(max_vasi_ops), 1, CONFIG_MAX_OPS,
+	  "moves at the same time (8)" },
+	{ "workers", KIND_UINT, AT(workers), 1, 64, "event loops (1)" },
+	{ "donors", KIND_UINT, AT(donors), 0, 256,
+	  "threads that donate cycles, 0 = processors minus one (0)" },
+	{ "sessions", KIND_UINT, AT(sessions), 1, WIRE_MAX_SESSIONS,
+	  "sessions of a move (2)" },
+	{ "connections", KIND_UINT, AT(connections), 1, WIRE_MAX_CONNECTIONS,
+	  "data connections of a move (2)" },
+	{ "buffer_bytes", KIND_U32, AT(buffer_bytes), 8192, 8 << 20,
+	  "a download buffer of a target mover (262144)" },
+	{ "op_buffer_bytes", KIND_U32, AT(op_buffer_bytes), 0, 8 << 20,
+	  "a buffer for operations, 0 = by what the platform offers (0)" },
+	{ "op_buffers", KIND_U32, AT(op_buffers), 0, 1024,
+	  "of them for each session, 0 = by concurrency_lvl (0)" },
+	{ "pool_min", KIND_U64, AT(pool_min), 0, 1ULL << 31,
+	  "download buffers of one move, 0 = by concurrency_lvl (0)" },
+	{ "pool_max", KIND_U64, AT(pool_max), 0, 1ULL << 31,
+	  "what they may grow to, 0 = by concurrency_lvl (0)" },
+	{ "pane_bytes", KIND_U64, AT(pane_bytes), 1 << 20, (4ULL << 30) - 4096,
+	  "address space for the buffers of a device (2147483648)" },
+	{ "download", KIND_FORM, AT(indirect_download), 0, 0,
+	  "form of downloads: immediate or indirect (immediate)" },
+	{ "immediate_operations", KIND_BOOL, AT(immediate_operations), 0, 1,
+	  "do not offer indirect operations (no)" },
+	{ "peer_timeout", KIND_UINT, AT(peer_timeout_s), 1, 3600,
+	  "seconds that a peer may be silent (10)" },
+	{ "log_level", KIND_LEVEL, AT(level), 0, 0,
+	  "error, warning, info or debug (info)" },
+};
+
+#undef AT
+
+/* What concurrency_lvl stands for */
+static const struct {
+	uint64_t pool_min;
+	uint64_t pool_max;
+	uint32_t op_buffers;
+} levels[] = {
+	[1] = { 64 << 20, 256 << 20, 128 },
+	[2] = { 32 << 20, 128 << 20, 96 },
+	[3] = { 16 << 20, 64 << 20, 64 },
+	[4] = { 8 << 20, 32 << 20, 32 },
+	[5] = { 4 << 20, 16 << 20, 16 },
+};
+
+__attribute__((format(printf, 3, 4)))
+static int wrong(const char *where, const struct key *key, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "mspd: %s: %s: ", where, key->name);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return -EINVAL;
+}
+
+static int set_text(char **place, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*place);
+	*place = copy;
+	return 0;
+}
+
+static int set_number(struct config *config, const struct key *key,
+		      const char *where, const char *value)
+{
+	void *place = (char *)config + key->place;
+	unsigned long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoull(value, &end, key->kind == KIND_MODE ? 8 : 0);
+	if (errno || end == value || *end || strchr(value, '-'))
+		return wrong(where, key, "\"%s\" is not a number", value);
+	if (number < key->min || number > key->max)
+		return wrong(where, key, "%llu, allowed are %" PRIu64 " to %" PRIu64,
+			     number, key->min, key->max);
+	switch (key->kind) {
+	case KIND_U16:
+		*(uint16_t *)place = (uint16_t)number;
+		break;
+	case KIND_U64:
+		*(uint64_t *)place = number;
+		break;
+	case KIND_MODE:
+		*(mode_t *)place = (mode_t)number;
+		break;
+	default:
+		*(uint32_t *)place = (uint32_t)number;
+		break;
+	}
+	return 0;
+}
+
+static int set_word(struct config *config, const struct key *key,
+		    const char *where, const char *value)
+{
+	bool *place = (bool *)((char *)config + key->place);
+	const char *yes = key->kind == KIND_FORM ? "indirect" : "yes";
+	const char *no = key->kind == KIND_FORM ? "immediate" : "no";
+
+	if (strcmp(value, yes) && strcmp(value, no))
+		return wrong(where, key, "\"%s\", allowed are %s and %s", value, yes, no);
+	*place = !strcmp(value, yes);
+	return 0;
+}
+
+static int set(struct config *config, const struct key *key, const char *where,
+	       const char *value)
+{
+	switch (key->kind) {
+	case KIND_TEXT:
+		return set_text((char **)((char *)config + key->place), value);
+	case KIND_DEVICE:
+		if (config->nvasi == CONFIG_MAX_DEVICES)
+			return wrong(where, key, "at most %u devices", CONFIG_MAX_DEVICES);
+		return set_text(&config->vasi[config->nvasi++], value);
+	case KIND_BOOL:
+	case KIND_FORM:
+		return set_word(config, key, where, value);
+	case KIND_LEVEL:
+		if (log_parse_level(value, &config->level))
+			return wrong(where, key,
+				     "\"%s\", allowed are error, warning, info, debug",
+				     value);
+		return 0;
+	default:
+		return set_number(config, key, where, value);
+	}
+}
+
+static char *strip(char *text)
+{
+	char *end = text + strlen(text);
+
+	while (end > text && strchr(" \t\r\n", end[-1]))
+		*--end = '\0';
+	return text + strspn(text, " \t");
+}
+
+static const struct key *find_key(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (!strcmp(keys[i].name, name))
+			return &keys[i];
+	}
+	return NULL;
+}
+
+static int read_line(struct config *config, const char *where, char *line)
+{
+	char *value = strchr(line, '=');
+	const struct key *key;
+
+	line = strip(line);
+	if (!*line || *line == '#')
+		return 0;
+	if (!value) {
+		fprintf(stderr, "mspd: %s: \"key = value\" expected\n", where);
+		return -EINVAL;
+	}
+	*value = '\0';
+	value = strip(value + 1);
+	line = strip(line);
+	key = find_key(line);
+	if (!key) {
+		fprintf(stderr, "mspd: %s: unknown key \"%s\"\n", where, line);
+		return -EINVAL;
+	}
+	return set(config, key, where, value);
+}
+
+static int read_file(struct config *config, const char *path, bool must_exist)
+{
+	char line[MAX_LINE];
+	char where[256];
+	unsigned int number = 0;
+	FILE *file = fopen(path, "re");
+	int ret = 0;
+
+	if (!file) {
+		if (errno == ENOENT && !must_exist)
+			return 0;
+		fprintf(stderr, "mspd: %s: %s\n", path, strerror(errno));
+		return -EINVAL;
+	}
+	while (!ret && fgets(line, sizeof(line), file)) {
+		snprintf(where, sizeof(where), "%s:%u", path, ++number);
+		if (strlen(line) == sizeof(line) - 1) {
+			fprintf(stderr, "mspd: %s: line is longer than %d bytes\n",
+				where, MAX_LINE - 2);
+			ret = -EINVAL;
+			break;
+		}
+		ret = read_line(config, where, line);
+	}
+	fclose(file);
+	return ret;
+}
+
+static void help(void)
+{
+	printf("Usage: mspd --vasi PATH [OPTION]...\n"
+	       "The mover daemon: moves partitions between systems through VASI devices.\n\n"
+	       "  -c, --config=FILE            settings, one \"key = value\" a line, '_' for '-'\n"
+	       "                               (%s, if it exists)\n"
+	       "  -h, --help                   this text\n", CONFIG_FILE);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s", keys[i].name);
+		for (char *p = name; *p; p++)
+			*p = *p == '_' ? '-' : *p;
+		printf("      --%-22s %s\n", name, keys[i].help);
+	}
+	printf("\nSizes are in bytes.  concurrency_lvl stands for: download buffers of a move\n"
+	       "(pool_min, pool_max) and buffers for operations of a session (op_buffers):\n");
+	for (size_t i = 1; i < ARRAY_SIZE(levels); i++)
+		printf("  %zu  %3" PRIu64 " MiB  %3" PRIu64 " MiB  %3" PRIu32 "\n", i,
+		       levels[i].pool_min >> 20, levels[i].pool_max >> 20,
+		       levels[i].op_buffers);
+}
+
+#define OPT_KEY	1000
+
+static void make_options(struct option *options, char names[][32])
+{
+	size_t count = ARRAY_SIZE(keys);
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(names[i], 32, "%s", keys[i].name);
+		for (char *p = names[i]; *p; p++)
+			*p = *p == '_' ? '-' : *p;
+		options[i] = (struct option) { names[i], required_argument, NULL,
+					       OPT_KEY + (int)i };
+	}
+	options[count] = (struct option) { "config", required_argument, NULL, 'c' };
+	options[count + 1] = (struct option) { "help", no_argument, NULL, 'h' };
+	options[count + 2] = (struct option) { };
+}
+
+static int read_options(struct config *config, int argc, char **argv,
+			const char **file, bool only_file)
+{
+	struct option options[ARRAY_SIZE(keys) + 3];
+	char names[ARRAY_SIZE(keys)][32];
+	int opt;
+
+	make_options(options, names);
+	optind = 1;
+	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (opt == 'c') {
+			*file = optarg;
+		} else if (opt == 'h') {
+			help();
+			return 1;
+		} else if (opt < OPT_KEY) {
+			fprintf(stderr, "Try 'mspd --help'.\n");
+			return -EINVAL;
+		} else if (!only_file &&
+			   set(config, &keys[opt - OPT_KEY], "command line", optarg)) {
+			return -EINVAL;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "mspd: unexpected argument \"%s\"\n", argv[optind]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* What depends on other settings, and what they must be to each other */
+static int complete(struct config *config)
+{
+	unsigned int level = config->concurrency_lvl;
+
+	if (!config->op_buffers)
+		config->op_buffers = levels[level].op_buffers;
+	if (!config->pool_min)
+		config->pool_min = levels[level].pool_min;
+	if (!config->pool_max)
+		config->pool_max = max(levels[level].pool_max, config->pool_min);
+	if (!config->nvasi) {
+		fprintf(stderr, "mspd: no VASI device (--vasi)\n");
+		return -EINVAL;
+	}
+	if (config->pool_max < config->pool_min) {
+		fprintf(stderr, "mspd: pool_max is less than pool_min\n");
+		return -EINVAL;
+	}
+	if (config->buffer_bytes % 4096 || config->op_buffer_bytes % 4096 ||
+	    (config->op_buffer_bytes && config->op_buffer_bytes < 8192)) {
+		fprintf(stderr, "mspd: buffer sizes are multiples of 4096, at least 8192\n");
+		return -EINVAL;
+	}
+	if (config->tcp_port_low && config->tcp_port_high < config->tcp_port_low) {
+		fprintf(stderr, "mspd: tcp_port_high is less than tcp_port_low\n");
+		return -EINVAL;
+	}
+	config->workers = min(config->workers, config->nvasi);
+	return 0;
+}
+
+/**
+ * config_load() - read the settings
+ * @config: result; config_free() it in any case
+ * @argc: of main()
+ * @argv: of main()
+ *
+ * Return: 0; 1: help was asked for and printed; negative: an error was printed.
+ */
+int config_load(struct config *config, int argc, char **argv)
+{
+	const char *file = NULL;
+	int ret;
+
+	*config = (struct config) {
+		.socket_mode = 0660,
+		.concurrency_lvl = 3,
+		.max_vasi_ops = 8,
+		.workers = 1,
+		.sessions = 2,
+		.connections = 2,
+		.buffer_bytes = 256 << 10,
+		.pane_bytes = 2ULL << 30,
+		.peer_timeout_s = 10,
+		.level = LOG_LEVEL_INFO,
+	};
+	if (set_text(&config->socket, "/run/mspd.sock") ||
+	    set_text(&config->listen, "127.0.0.1"))
+		return -ENOMEM;
+	ret = read_options(config, argc, argv, &file, true);
+	if (ret)
+		return ret;
+	ret = read_file(config, file ? : CONFIG_FILE, file);
+	if (ret)
+		return ret;
+	ret = read_options(config, argc, argv, &file, false);
+	return ret ? ret : complete(config);
+}
+
+/**
+ * config_free() - free what config_load() allocated
+ * @config: the settings
+ */
+void config_free(struct config *config)
+{
+	for (unsigned int i = 0; i < config->nvasi; i++)
+		free(config->vasi[i]);
+	free(config->socket);
+	free(config->listen);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon: its devices, workers, donors and moves, as the main thread sees
+ * them.
+ */
+#ifndef _MOVER_H
+#define _MOVER_H
+
+#include <systemd/sd-event.h>
+#include "device.h"
+#include "move.h"
+
+
+/* Moves that have ended and are still shown */
+#define MOVER_HISTORY	64
+
+TAILQ_HEAD(record_list, move_record);
+
+/**
+ * struct wait - a "wait" request that is not answered yet
+ * @phase:	what it waits for; PHASES = the end
+ * @timer:	its time-out, or NULL
+ */
+struct wait {
+	TAILQ_ENTRY(wait) link;
+	struct mover *mover;
+	struct rpc_request *request;
+	struct move_record *record;
+	int phase;
+	sd_event_source *timer;
+};
+
+/**
+ * struct mover - mspd; everything belongs to the main thread but @mailbox
+ * @running:	moves that have not ended
+ * @stopping:	SIGTERM has come
+ */
+struct mover {
+	struct config config;
+	sd_event *event;
+	struct mailbox mailbox;
+	struct rpc_server *server;
+	struct worker *workers;
+	unsigned int nworkers;
+	struct donor_pool *donors;
+	struct device *devices;
+	struct record_list records;
+	TAILQ_HEAD(, wait) waits;
+	unsigned int running;
+	bool stopping;
+};
+
+/* ctl.c */
+int ctl_open(struct mover *mover);
+void ctl_close(struct mover *mover);
+void ctl_shutdown_moves(struct mover *mover);
+void ctl_check_stopped(struct mover *mover);
+
+#endif /* _MOVER_H */

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mspd: start, stop, and the main thread's loop.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include "common/log.h"
+#include "common/util.h"
+#include "mover.h"
+
+/* How long the moves may take to let go when mspd is stopped */
+#define STOP_USEC	(10 * 1000000ULL)
+
+static int mail_ready(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	struct mover *mover = data;
+	uint64_t count;
+
+	(void)source;
+	(void)revents;
+	if (read(fd, &count, sizeof(count)) == sizeof(count))
+		mailbox_run(&mover->mailbox);
+	return 0;
+}
+
+static int stop_timeout(sd_event_source *source, uint64_t usec, void *data)
+{
+	(void)source;
+	(void)usec;
+	(void)data;
+	/* A platform that does not answer: nothing here is worth waiting for */
+	log_error("moves did not let go in time");
+	_exit(EXIT_FAILURE);
+}
+
+static int stop_signal(sd_event_source *source, const struct signalfd_siginfo *si,
+		       void *data)
+{
+	struct mover *mover = data;
+
+	(void)source;
+	(void)si;
+	if (mover->stopping)
+		return 0;
+	log_info("stopping");
+	mover->stopping = true;
+	sd_event_add_time_relative(mover->event, NULL, CLOCK_MONOTONIC, STOP_USEC, 0,
+				   stop_timeout, mover);
+	ctl_shutdown_moves(mover);
+	ctl_check_stopped(mover);
+	return 0;
+}
+
+static void device_closed(struct device *d)
+{
+	ctl_check_stopped(d->mover);
+}
+
+static unsigned int donor_count(const struct config *config)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (config->donors)
+		return config->donors;
+	return processors > 1 ? (unsigned int)processors - 1 : 1;
+}
+
+static int start_workers(struct mover *mover)
+{
+	int ret;
+
+	mover->workers = calloc(mover->config.workers, sizeof(*mover->workers));
+	if (!mover->workers)
+		return -ENOMEM;
+	while (mover->nworkers < mover->config.workers) {
+		ret = worker_start(&mover->workers[mover->nworkers], mover->nworkers);
+		if (ret) {
+			log_error("worker: %s", strerror(-ret));
+			return ret;
+		}
+		mover->nworkers++;
+	}
+	return 0;
+}
+
+static void stop_workers(struct mover *mover)
+{
+	for (unsigned int i = 0; i < mover->nworkers; i++)
+		worker_stop(&mover->workers[i]);
+	free(mover->workers);
+}
+
+static int make_devices(struct mover *mover)
+{
+	char why[256];
+
+	mover->devices = calloc(mover->config.nvasi, sizeof(*mover->devices));
+	if (!mover->devices)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < mover->config.nvasi; i++) {
+		struct device *d = &mover->devices[i];
+
+		d->mover = mover;
+		d->path = mover->config.vasi[i];
+		d->config = &mover->config;
+		d->worker = &mover->workers[i % mover->nworkers];
+		d->main_mailbox = &mover->mailbox;
+		d->on_closed = device_closed;
+		/* The platform may come later: "start" tries again */
+		if (device_open(d, mover->donors, why))
+			log_warning("%s", why);
+	}
+	return 0;
+}
+
+static int add_sources(struct mover *mover)
+{
+	int ret;
+
+	ret = sd_event_add_io(mover->event, NULL, mover->mailbox.fd, EPOLLIN,
+			      mail_ready, mover);
+	if (ret < 0)
+		return ret;
+	ret = sd_event_add_signal(mover->event, NULL, SIGTERM, stop_signal, mover);
+	if (ret < 0)
+		return ret;
+	return sd_event_add_signal(mover->event, NULL, SIGINT, stop_signal, mover);
+}
+
+/* Before any thread is started, so that all inherit it */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int run(struct mover *mover)
+{
+	int ret;
+
+	ret = sd_event_new(&mover->event);
+	if (ret < 0)
+		return ret;
+	ret = mailbox_init(&mover->mailbox);
+	if (ret)
+		goto err_unref_event;
+	ret = add_sources(mover);
+	if (ret < 0)
+		goto err_exit_mailbox;
+	ret = donor_pool_new(donor_count(&mover->config), &mover->donors);
+	if (ret)
+		goto err_exit_mailbox;
+	ret = start_workers(mover);
+	if (ret)
+		goto err_stop_workers;
+	ret = make_devices(mover);
+	if (ret)
+		goto err_stop_workers;
+	ret = ctl_open(mover);
+	if (ret) {
+		log_error("control socket %s: %s", mover->config.socket, strerror(-ret));
+		goto err_stop_workers;
+	}
+	log_info("ready on %s", mover->config.socket);
+	ret = sd_event_loop(mover->event);
+	ctl_close(mover);
+
+err_stop_workers:
+	stop_workers(mover);
+	donor_pool_free(mover->donors);
+	free(mover->devices);
+err_exit_mailbox:
+	mailbox_exit(&mover->mailbox);
+err_unref_event:
+	sd_event_unref(mover->event);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	struct mover mover = { };
+	int ret;
+
+	log_init("mspd", LOG_LEVEL_INFO);
+	ret = config_load(&mover.config, argc, argv);
+	if (!ret) {
+		log_set_level(mover.config.level);
+		block_signals();
+		ret = run(&mover);
+	} else if (ret > 0) {
+		ret = 0;
+	}
+	config_free(&mover.config);
+	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
+}
