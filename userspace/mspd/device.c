@@ -24,7 +24,6 @@ static void lose(struct device *d, const char *why)
 		return;
 	d->lost = true;
 	snprintf(d->why, sizeof(d->why), "%s", why);
-	log_error("device %s: %s", d->path, d->why);
 	end_moves(d);
 }
 
@@ -45,6 +44,8 @@ static void reap_events(struct device *d)
 	while ((count = vasi_reap(d->dev, events, EVENT_BATCH)) > 0) {
 		for (int i = 0; i < count; i++) {
 			if (events[i].type == VASI_EV_LOST) {
+				log_error("device %s: %s", d->path,
+					  vasi_device_error(d->dev));
 				lose(d, vasi_device_error(d->dev));
 				continue;
 			}

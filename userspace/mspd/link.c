@@ -457,10 +457,13 @@ static void lost(struct link *link, const char *why)
 	struct move *m = link->move;
 
 	link->ended = true;
-	/* After BYE the peer's end is no loss */
-	if (link->kind != LINK_PENDING && !m->peer_done)
-		move_lost(m, WIRE_CODE_LOST, "%s connection to %s: %s",
-			  link->kind == LINK_CONTROL ? "control" : "data",
+	/* After BYE the peer's end is no loss.  A data connection may be seen to
+	 * end before what the control connection says about it.
+	 */
+	if (link->kind == LINK_DATA && !m->data_lost_ns && !m->peer_done)
+		m->data_lost_ns = now_ns();
+	if (link->kind == LINK_CONTROL && !m->peer_done)
+		move_lost(m, WIRE_CODE_LOST, "control connection to %s: %s",
 			  conn_name(link->conn), why);
 	if (link->kind != LINK_CONTROL || !m->ending)
 		link_close(link);

@@ -16,6 +16,8 @@
 #define RATE_NS			(250 * NSEC_PER_MSEC)
 /* How long the end waits for the peer, and for the platform */
 #define END_PEER_NS		(2 * NSEC_PER_SEC)
+/* How long a lost data connection waits for the control connection to say why */
+#define DATA_LOST_NS		(500 * NSEC_PER_MSEC)
 #define ABORT_NS		(5 * NSEC_PER_SEC)
 
 static const char *const phase_names[PHASES] = {
@@ -260,6 +262,7 @@ int move_begin(struct move *m)
 		donor_add(&s->donor);
 	}
 	m->rate_since_ns = now_ns();
+	m->begun_ns = m->rate_since_ns;
 	m->bound_since_ns = m->rate_since_ns;
 	m->status.sessions = m->nsessions;
 	m->status.connections = m->connections;
@@ -399,7 +402,7 @@ static void begin_end(struct move *m, enum wire_code code)
 	m->listener = NULL;
 	for (link = TAILQ_FIRST(&m->links); link; link = next) {
 		next = TAILQ_NEXT(link, entry);
-		if (link->kind != LINK_CONTROL)
+		if (link->kind == LINK_PENDING)
 			link_close(link);
 	}
 	close_sessions(m);
@@ -465,6 +468,17 @@ static void free_session(struct session *s)
 		vasi_session_free(s->vasi);
 }
 
+/* What is kept of the rate: that of the whole move */
+static void average_rate(struct move *m)
+{
+	uint64_t since = m->begun_ns;
+
+	if (since && m->status.ended_ns > since)
+		m->status.rate = (uint64_t)((double)m->status.transmitted *
+					    (double)NSEC_PER_SEC /
+					    (double)(m->status.ended_ns - since));
+}
+
 static void free_move(struct move *m)
 {
 	struct move_record *rec = m->record;
@@ -477,11 +491,14 @@ static void free_move(struct move *m)
 	m->status.state = m->state;
 	if (m->outcome_by_state)
 		m->outcome = outcome_by_state(m);
-	if (m->outcome == PHASE_COMPLETED)
+	if (m->outcome == PHASE_COMPLETED) {
 		m->status.error[0] = '\0';
-	else
+		m->status.remaining = 0;
+	} else {
 		log_warning("stream %016" PRIx64 ": %s", m->params.stream_id,
 			    m->status.error);
+	}
+	average_rate(m);
 	move_set_phase(m, m->outcome);
 	LIST_REMOVE(m, entry);
 	rec->move = NULL;
@@ -499,16 +516,23 @@ static bool sessions_closed(struct move *m)
 	return true;
 }
 
-static void end_control(struct move *m, uint64_t now)
+/*
+ * The control connection ends when both sides have said all; the others after
+ * it, so that the peer learns why before it sees them go.
+ */
+static void end_links(struct move *m, uint64_t now)
 {
-	struct link *link = m->control;
+	struct link *control = m->control;
+	struct link *link;
 
-	if (!link || link->closing)
+	if (control && !control->closing && !control->ended &&
+	    now < m->end_deadline_ns) {
+		if (writer_idle(&control->writer))
+			conn_end_sending(control->conn);
 		return;
-	if (now >= m->end_deadline_ns || link->ended)
+	}
+	TAILQ_FOREACH(link, &m->links, entry)
 		link_close(link);
-	else if (writer_idle(&link->writer))
-		conn_end_sending(link->conn);
 }
 
 /**
@@ -519,7 +543,7 @@ void move_advance(struct move *m)
 {
 	if (!m->ending)
 		return;
-	end_control(m, now_ns());
+	end_links(m, now_ns());
 	/* Donors stay until the sessions are closed: closing may need cycles */
 	if (!sessions_closed(m))
 		return;
@@ -779,6 +803,9 @@ static void check_deadlines(struct move *m, uint64_t now)
 	if (m->peer_done && now >= m->peer_done_deadline_ns)
 		move_lost(m, WIRE_CODE_LOST,
 			  "the peer ended the move, and this platform did not follow it");
+	if (m->data_lost_ns && now >= m->data_lost_ns + DATA_LOST_NS)
+		move_lost(m, WIRE_CODE_LOST, "data connection to %s: closed by the peer",
+			  m->status.peer);
 	link_tick(m, now);
 }
 

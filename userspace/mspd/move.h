@@ -334,6 +334,7 @@ struct move {
 	bool token_used[WIRE_MAX_CONNECTIONS];
 	struct listener *listener;
 	bool listening;
+	uint64_t data_lost_ns;		/* a data connection ended; 0 = none */
 	uint64_t last_heard_ns;
 	uint64_t connect_deadline_ns;
 	uint64_t ping_ns;		/* when the one under way was sent, or 0 */
@@ -362,6 +363,7 @@ struct move {
 
 	/* Rates */
 	struct timer timer;
+	uint64_t begun_ns;
 	uint64_t rate_since_ns;
 	uint64_t rate_bytes;
 	uint64_t published_ns;

@@ -389,9 +389,11 @@ void source_batch_sent(struct link *link, int err)
 	for (unsigned int i = 0; i < b->frames; i++)
 		opqueue_sent(&b->session[i]->out, &b->span[i]);
 	b->frames = 0;
-	if (err && !link->closing)
-		move_lost(link->move, WIRE_CODE_LOST, "data connection to %s: %s",
-			  conn_name(link->conn), strerror(-err));
+	/* The receiving side of the connection, and the control connection, tell */
+	if (err && !link->closing && !link->move->data_lost_ns)
+		link->move->data_lost_ns = now_ns();
+	if (err)
+		link->attached = false;
 }
 
 /* ---- receiving ---- */
