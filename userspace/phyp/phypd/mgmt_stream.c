@@ -173,6 +173,11 @@ void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 		rpc_fail(req, RPC_NOT_FOUND, "no device %s", device_name);
 		return;
 	}
+	if (stream_find(system, new.id)) {
+		rpc_fail(req, RPC_EXISTS, "stream %016" PRIx64 " exists already",
+			 new.id);
+		return;
+	}
 	if (system->stream_count >= SYSTEM_MAX_STREAMS) {
 		rpc_fail(req, RPC_NOT_ENOUGH, "%u streams were not ended",
 			 system->stream_count);
