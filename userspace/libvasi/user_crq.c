@@ -83,22 +83,29 @@ static struct vasi_request *request_send(struct user_device *user)
 	return request;
 }
 
+/* Answers that wait go into the empty batch */
+static void take_responses(struct user_device *user)
+{
+	uint32_t taken = min(user->response_count, (uint32_t)VIO_MAX_CRQ);
+
+	if (!taken)
+		return;
+	memcpy(user->batch, user->responses, taken * sizeof(*user->batch));
+	user->response_count -= taken;
+	memmove(user->responses, user->responses + taken,
+		user->response_count * sizeof(*user->batch));
+	user->batch_count = taken;
+}
+
 /*
  * Make the next packet unless there is one that could not be sent.  Answers of
  * ours go first: they wait for nothing.  Returns the number of entries.
  */
 unsigned int user_fill_batch(struct user_device *user)
 {
-	uint32_t taken;
-
 	if (user->batch_count)
 		return user->batch_count;
-	taken = min(user->response_count, (uint32_t)VIO_MAX_CRQ);
-	memcpy(user->batch, user->responses, taken * sizeof(*user->batch));
-	user->response_count -= taken;
-	memmove(user->responses, user->responses + taken,
-		user->response_count * sizeof(*user->batch));
-	user->batch_count = taken;
+	take_responses(user);
 	while (user->batch_count < VIO_MAX_CRQ && user->waiting &&
 	       user->outstanding < user->limit)
 		user->batch[user->batch_count++] = request_send(user)->entry;
