@@ -684,7 +684,8 @@ static void operation(struct move *m, struct session *s,
 		move_lost(m, WIRE_CODE_RESOURCES, "session %u: operation: %s",
 			  s->index, strerror(-ret));
 	} else {
-		m->op_bytes += event->bytes / 16 - m->op_bytes / 16;
+		m->op_bytes = m->op_bytes ? m->op_bytes - m->op_bytes / 16 +
+					    event->bytes / 16 : event->bytes;
 	}
 }
 

@@ -352,8 +352,10 @@ struct move {
 	bool target_busy;		/* as its last PING said */
 	enum move_bound bound;
 	uint64_t bound_since_ns;
-	uint64_t op_bytes;		/* average of an operation */
+	uint64_t op_bytes;		/* of an operation: moving average */
 	uint64_t next_progress_ns;
+	uint64_t adapt_since_ns;
+	uint64_t adapt_bytes;
 
 	/* Target */
 	unsigned int wanted_sessions;	/* agreed on; ACCEPT waits for them */

@@ -15,18 +15,18 @@
 #include "mover.h"
 #include "vasi_codec.h"
 
-/* Reverse data comes in frames of up to 64 KiB: buffers that hold one each */
+/* Reverse data comes in small frames: buffers that hold one each */
 #define REVERSE_BUFFER_BYTES	(WIRE_MAX_REVERSE + 4096)
 #define REVERSE_BUFFERS		8
 /* Buffers for operations where these are immediate, and where they are not */
 #define IMMEDIATE_BYTES		(256 << 10)
 #define INDIRECT_BYTES		(16 << 10)
 #define FRAME_BYTES		BATCH_BYTES
-/* Operations that a session starts with, and keeps at least */
-#define FIRST_OPS		16
-#define LEAST_OPS		4
+/* Operations that a session has under way at least; it starts with them */
+#define LEAST_OPS		2
 /* What may queue here beyond a round trip: the longer, the older the data */
 #define QUEUE_NS		(30 * NSEC_PER_MSEC)
+#define ADAPT_NS		(30 * NSEC_PER_MSEC)
 #define PROGRESS_NS		(50 * NSEC_PER_MSEC)
 #define PROGRESS_SOON_NS	(10 * NSEC_PER_MSEC)
 
@@ -88,7 +88,7 @@ static int set_up_session(struct move *m, struct session *s)
 	ret = opqueue_init(&s->out, s->vasi, bytes, config->op_buffers);
 	if (ret)
 		return ret;
-	s->out.want = min(config->op_buffers, (uint32_t)FIRST_OPS);
+	s->out.want = min(config->op_buffers, (uint32_t)LEAST_OPS);
 	s->out_ready = true;
 	ret = intake_init(&s->in, s->vasi, REVERSE_BUFFER_BYTES, REVERSE_BUFFERS,
 			  config->indirect_download);
@@ -627,12 +627,19 @@ void source_turn(struct move *m)
 static void adapt(struct move *m)
 {
 	uint64_t ns = m->status.rtt_us * NSEC_PER_USEC + QUEUE_NS;
-	uint64_t bytes = (uint64_t)((double)m->status.rate * (double)ns * 1.5 /
-				    (double)NSEC_PER_SEC) / m->nsessions;
-	uint64_t ops;
+	uint64_t now = now_ns();
+	uint64_t elapsed = now - m->adapt_since_ns;
+	uint64_t bytes, ops;
 
-	if (!m->status.rate || !m->op_bytes)
+	if (elapsed < ADAPT_NS || !m->op_bytes)
 		return;
+	/* As much as now goes through in that time, and half as much again, so
+	 * that it can become more
+	 */
+	bytes = (uint64_t)((double)(m->status.transmitted - m->adapt_bytes) *
+			   (double)ns * 1.5 / (double)elapsed) / m->nsessions;
+	m->adapt_since_ns = now;
+	m->adapt_bytes = m->status.transmitted;
 	ops = bytes / m->op_bytes + LEAST_OPS;
 	for (unsigned int i = 0; i < m->nsessions; i++) {
 		struct opqueue *q = &m->sessions[i].out;

@@ -16,7 +16,7 @@
 #include "vasi_codec.h"
 
 /* Buffers for what the platform asks of the source: paging requests */
-#define REVERSE_OP_BYTES	(16 << 10)
+#define REVERSE_OP_BYTES	(8 << 10)
 #define REVERSE_OPS		8
 #define REVERSE_IOV		64
 #define MAX_FRAME		(1 << 20)

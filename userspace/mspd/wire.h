@@ -20,7 +20,7 @@
 
 #define WIRE_TOKEN_BYTES	16
 #define WIRE_MAX_TEXT		512
-#define WIRE_MAX_REVERSE	65536
+#define WIRE_MAX_REVERSE	4096
 #define WIRE_MAX_SESSIONS	64
 #define WIRE_MAX_CONNECTIONS	16
 /* Bounds of what ACCEPT may name */
