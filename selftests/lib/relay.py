@@ -98,9 +98,10 @@ class Connection:
             thread.start()
 
     def run(self, function):
-        with contextlib.suppress(OSError):
+        try:
             function()
-        self.close()
+        except OSError:
+            self.close()
 
     def close(self):
         for sock in (self.near, self.far):
@@ -108,27 +109,31 @@ class Connection:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def sender(self, sock):
-        """A function that sends on @sock, now or after the relay's delay."""
+        """A function that sends on @sock, now or after the relay's delay.
+
+        No data means the end of this direction; the other one goes on.
+        """
+        def now(data):
+            if data:
+                sock.sendall(data)
+            else:
+                sock.shutdown(socket.SHUT_WR)
+
         if not self.relay.delay:
-            return sock.sendall
+            return now
         backlog = queue.Queue()
 
         def later():
             while True:
                 due, data = backlog.get()
-                if data is None:
-                    self.close()
-                    return
                 wait = due - time.monotonic()
                 if wait > 0:
                     time.sleep(wait)
-                try:
-                    sock.sendall(data)
-                except OSError:
-                    self.close()
+                now(data)
+                if not data:
                     return
 
-        threading.Thread(target=later, daemon=True).start()
+        threading.Thread(target=self.run, args=(later,), daemon=True).start()
         return lambda data: backlog.put((time.monotonic() + self.relay.delay,
                                          data))
 
@@ -152,7 +157,7 @@ class Connection:
             send(header)
             if body:
                 send(body)
-        self.relay.ended(send)
+        send(b"")
 
     def backward(self):
         send = self.sender(self.near)
@@ -162,7 +167,7 @@ class Connection:
                 break
             self.relay.open.wait()
             send(data)
-        self.relay.ended(send)
+        send(b"")
 
 
 class Relay:
@@ -297,11 +302,6 @@ class Relay:
         for gate in gates:
             gate.set()
         self.open.set()
-
-    def ended(self, send):
-        """One direction has ended; what is delayed still arrives."""
-        if self.delay:
-            time.sleep(self.delay)
 
     def close(self):
         self.closed = True
