@@ -35,6 +35,7 @@ import lpm  # noqa: E402
 MB = 1000 * 1000
 PAGE = 4096
 WARM_UP_S = 1.0
+ENDED = ("completed", "aborted", "parked", "failed")
 TTY = sys.stdout.isatty()
 
 
@@ -77,7 +78,7 @@ def watch(move):
     while True:
         status = move.src.msp("status", stream_id=move.stream_id)
         line = progress(status, started, line)
-        if status["phase"] in lpm.FINAL_PHASES:
+        if status["phase"] in ENDED:
             break
         try:
             move.src.msp("wait", stream_id=move.stream_id, phase="ended",
@@ -95,7 +96,13 @@ def table(rows):
         say("  %-*s  %s" % (width, name, value))
 
 
-def report(move, source, target, status):
+def dirtied(there, steps_before, started_ns):
+    """Bytes a second that the partition wrote on the source while it moved."""
+    seconds = (there["last_step_ns"] - started_ns) / 1e9
+    return (there["steps_here"] - steps_before) * PAGE / seconds
+
+
+def report(move, source, target, status, steps_before):
     """What the move was like; returns the figures that are asserted."""
     here = move.dst.partition(move.name)
     there = move.src.partition(move.name)
@@ -104,7 +111,7 @@ def report(move, source, target, status):
         "passes": source["passes"],
         "steps": here["steps_here"] / here["steps_total"],
         "kept": 1 - here["written_since_resume"] / pages,
-        "dirty_rate": status["dirty_rate"],
+        "dirtied": dirtied(there, steps_before, status["started_ns"]),
     }
     total_ns = target["completed_ns"] - status["started_ns"]
     table([
@@ -113,6 +120,7 @@ def report(move, source, target, status):
             (here["first_step_ns"] - there["last_step_ns"]) / 1e6)),
         ("bytes sent", "%.0f MB" % (source["bytes"] / MB)),
         ("rate", "%.0f MB/s" % (source["bytes"] / (total_ns / 1e9) / MB)),
+        ("dirtied meanwhile", "%.0f MB/s" % (facts["dirtied"] / MB)),
         ("passes", "%d complete, then the hand-over" % facts["passes"]),
         ("pages sent", "%d, %d of them again; %d as zero runs" % (
             source["pages"], source["resent"], source["zero_pages"])),
@@ -135,6 +143,8 @@ def check(name, good, detail):
 def checks(facts, digest, reference):
     return all([
         check("at least two passes", facts["passes"] >= 2, facts["passes"]),
+        check("at least 100 MB/s dirtied", facts["dirtied"] >= 100 * MB,
+              "%.0f" % (facts["dirtied"] / MB)),
         check("a third of the steps on the target", facts["steps"] >= 1 / 3,
               "%.2f" % facts["steps"]),
         check("a third of the memory not written again", facts["kept"] >= 1 / 3,
@@ -162,14 +172,16 @@ def demo():
         executed = int(WARM_UP_S * ARGS.rate * MB / PAGE)
         lpm.until("the partition warms up", lambda: move.src.partition(
             move.name)["steps_here"] >= executed)
-        move.start_target().start_source()
+        move.start_target()
+        steps_before = move.src.partition(move.name)["steps_here"]
+        move.start_source()
         status = watch(move)
         move.wait()
         source = move.src.stream(move.stream_id)
         target = move.dst.stream(move.stream_id)
         say("  moved; it runs to its end on system B ...")
         move.finish()
-        facts = report(move, source, target, status)
+        facts = report(move, source, target, status, steps_before)
         move.check_moved()
         digest = move.digest()
         say("  the same partition runs without a move, for comparison ...")
