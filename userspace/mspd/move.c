@@ -952,15 +952,13 @@ void move_suspend(struct command *cmd)
 		command_fail(cmd, RPC_STATE, "only a source mover signals Suspend");
 		return;
 	}
-	if (m->status.phase != PHASE_MOVING) {
-		command_fail(cmd, RPC_STATE, "the move is %s, not moving",
+	if (m->status.phase > PHASE_MOVING) {
+		command_fail(cmd, RPC_STATE, "the move is %s already",
 			     phase_names[m->status.phase]);
 		return;
 	}
-	if (!m->suspend_sent) {
-		m->suspend_sent = true;
-		move_signal(m, VASI_SIGNAL_SUSPEND, 0, TOKEN_SUSPEND_ASKED);
-	}
+	/* Before it moves, this is remembered until it does */
+	m->suspend_asked = true;
 	command_done(cmd, NULL);
 }
 

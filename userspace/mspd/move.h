@@ -345,8 +345,10 @@ struct move {
 	/* Source */
 	struct policy policy;
 	struct limit limit;
+	unsigned int next_link;		/* whose turn it is to send first */
 	bool total_known;
 	bool progress_asked;
+	bool suspend_asked;		/* by command */
 	bool suspend_sent;
 	bool credit_stopped;		/* since the last PING */
 	bool target_busy;		/* as its last PING said */
@@ -376,7 +378,6 @@ enum move_token {
 	TOKEN_OPEN,
 	TOKEN_CLOSE,
 	TOKEN_SUSPEND,
-	TOKEN_SUSPEND_ASKED,
 	TOKEN_ABORT,
 	TOKEN_PROGRESS,
 	TOKEN_MESSAGE,

@@ -245,6 +245,12 @@ static bool accepted(struct link *link, const struct frame *frame)
 	return true;
 }
 
+static void send_suspend(struct move *m)
+{
+	m->suspend_sent = true;
+	move_signal(m, VASI_SIGNAL_SUSPEND, 0, TOKEN_SUSPEND);
+}
+
 static void suspend(struct move *m, enum policy_reason reason)
 {
 	if (reason == POLICY_WAIT || m->suspend_sent ||
@@ -254,8 +260,7 @@ static void suspend(struct move *m, enum policy_reason reason)
 		 " bytes left, %.0f bytes/s, dirtied at %.0f bytes/s",
 		 m->params.stream_id, m->policy.pass, policy_reason_text(reason),
 		 m->policy.last.left, m->policy.rate, m->policy.dirty_rate);
-	m->suspend_sent = true;
-	move_signal(m, VASI_SIGNAL_SUSPEND, 0, TOKEN_SUSPEND);
+	send_suspend(m);
 }
 
 /* Everything is there, and the total is known: let the platform begin */
@@ -357,14 +362,15 @@ static int fill(struct link *link, unsigned int *niov)
 	return 0;
 }
 
-static void pump(struct link *link)
+/* Send what may be sent on this connection; returns whether there was any */
+static bool pump(struct link *link)
 {
 	struct move *m = link->move;
 	unsigned int niov;
 	int ret;
 
 	if (!link->attached || link->closing || conn_sending(link->conn))
-		return;
+		return false;
 	link->batch->frames = 0;
 	ret = fill(link, &niov);
 	if (niov) {
@@ -374,6 +380,7 @@ static void pump(struct link *link)
 	if (ret < 0)
 		move_abort(m, move_reason(m), "the platform's operation: %s",
 			   strerror(-ret));
+	return niov > 0;
 }
 
 /**
@@ -604,13 +611,20 @@ static void turn_session(struct move *m, struct session *s)
  */
 void source_turn(struct move *m)
 {
+	unsigned int first = m->next_link;
+
 	if (!m->donors)
 		return;
+	if (m->suspend_asked && !m->suspend_sent && m->state == VASI_STATE_ENABLED)
+		send_suspend(m);
 	for (unsigned int i = 0; i < m->nsessions && !m->ending; i++)
 		turn_session(m, &m->sessions[i]);
-	for (unsigned int c = 0; c < m->connections && !m->ending; c++) {
-		if (m->data[c])
-			pump(m->data[c]);
+	/* Who sent last comes last: a limit would else starve the others */
+	for (unsigned int i = 0; i < m->connections && !m->ending; i++) {
+		unsigned int c = (first + i) % m->connections;
+
+		if (m->data[c] && pump(m->data[c]))
+			m->next_link = c + 1;
 	}
 	if (m->ending)
 		return;
