@@ -1745,6 +1745,11 @@ static void lose_refused(struct fixture *f)
 	vio_send_refused(f->p.fd, ENOBUFS, "%d answers are queued", 65536);
 }
 
+static void lose_refused_binary(struct fixture *f)
+{
+	vio_send_refused(f->p.fd, 0, "\x01\n\xff%s", "text");
+}
+
 static void lose_garbage(struct fixture *f)
 {
 	send(f->p.fd, "garbage that is longer than a header", 36, 0);
@@ -1873,6 +1878,7 @@ static void test_lost(void **state)
 	} cases[] = {
 		{ lose_close, "closed the link" },
 		{ lose_refused, "65536 answers are queued" },
+		{ lose_refused_binary, "???text" },
 		{ lose_garbage, "bad message" },
 		{ lose_welcome, "does not belong" },
 		{ lose_event, "deregistered" },

@@ -282,6 +282,11 @@ static void test_bad_requests(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		expect_error(f, fd, cases[i].line, cases[i].code, cases[i].part);
+	/* A quotation cut in the middle of a character is an answer all the same */
+	expect_error(f, fd, CALL("a" "\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4"
+				 "\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4"
+				 "\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4\\u00e4"
+				 "\\u00e4\\u00e4\\u00e4", "{}"), RPC_METHOD_NOT_FOUND, "a??");
 	assert_int_equal(f->calls, 0);
 	close(fd);
 }

@@ -219,11 +219,26 @@ static void send_answer(struct rpc_client *client, json_t *id, const char *membe
 	free(text);
 }
 
+/* A text for an answer: JSON is UTF-8, what we quote from outside may not be */
+static json_t *json_text(const char *text)
+{
+	json_t *json = json_string(text);
+	char ascii[512];
+	size_t i;
+
+	if (json)
+		return json;
+	for (i = 0; text[i] && i < sizeof(ascii) - 1; i++)
+		ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+	ascii[i] = '\0';
+	return json_string(ascii);
+}
+
 static void send_error(struct rpc_client *client, json_t *id, int code,
 		       const char *message)
 {
 	send_answer(client, id, "error",
-		    json_pack("{s:i,s:s}", "code", code, "message", message));
+		    json_pack("{s:i,s:o}", "code", code, "message", json_text(message)));
 }
 
 /* End a request: unlink and free it; its client, unless it has gone */

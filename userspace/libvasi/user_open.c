@@ -60,17 +60,24 @@ int user_wait_message(int fd, enum vio_channel channel, struct vio_message *msg,
 /* Note a REFUSED; returns its errno, negative */
 int user_refused(struct vasi_device *dev, const struct vio_message *msg)
 {
-	const char *text = (const char *)msg->body + sizeof(__be32);
-	int bytes = (int)(msg->length - sizeof(__be32));
+	size_t bytes = msg->length - sizeof(__be32);
+	char text[VIO_MAX_REASON + 1];
 	uint32_t error;
 
+	/* It goes into logs and answers of ours: keep it to what is plain text */
+	for (size_t i = 0; i < bytes; i++) {
+		uint8_t c = msg->body[sizeof(__be32) + i];
+
+		text[i] = c >= 0x20 && c < 0x7f ? (char)c : '?';
+	}
+	text[bytes] = '\0';
 	memcpy(&error, msg->body, sizeof(error));
 	error = be32toh(error);
 	/* It becomes a return value of ours: keep it among those */
 	if (!error || error > 4095)
 		error = EPROTO;
-	return vasi_device_fail(dev, -(int)error, "refused by the platform: %.*s (%s)",
-				bytes, text, strerror((int)error));
+	return vasi_device_fail(dev, -(int)error, "refused by the platform: %s (%s)",
+				text, strerror((int)error));
 }
 
 static int wait_link(struct handshake *hs, enum vio_channel channel)

@@ -65,7 +65,10 @@ struct vasi_device_info {
 	bool dirty_map;
 };
 
-/* Device: opening and closing may block (connect, handshake, 5 s at most) */
+/*
+ * Device: opening and closing may block (connect, handshake, 5 s at most).  Why
+ * an open failed is logged, since there is no device to ask.
+ */
 int vasi_device_open(const char *path, const struct vasi_device_params *params,
 		     struct vasi_device **dev);
 void vasi_device_close(struct vasi_device *dev);
@@ -173,8 +176,13 @@ void *vasi_buffer(const struct vasi_session *s, uint16_t pool, uint32_t index);
  * on a buffer in another state than it needs returns -EBUSY.
  */
 
-/* Post a USER buffer for operations (Add Buffer; several are batched into Add
- * Buffer Indirect where the platform has it).  Failure arrives as VASI_EV_ADDED. */
+/*
+ * Post a USER buffer for operations (Add Buffer; several are batched into Add
+ * Buffer Indirect where the platform has it).  Failure arrives as VASI_EV_ADDED,
+ * and the buffer it names is the caller's again.  If one buffer of a batch is
+ * bad, LoPAR leaves open which others were taken: they stay PLATFORM until the
+ * session is closed, and the caller is to abort the stream.
+ */
 int vasi_post(struct vasi_session *s, uint16_t pool, uint32_t index);
 /* Take one posted buffer of @pool back; VASI_EV_FREED says which */
 int vasi_free_buffer(struct vasi_session *s, uint16_t pool, uint64_t token);
@@ -186,7 +194,10 @@ int vasi_free_buffer(struct vasi_session *s, uint16_t pool, uint64_t token);
  */
 int vasi_operation_iov(struct vasi_session *s, uint16_t pool, uint32_t index,
 		       struct iovec *iov, int max);
-/* Answer the operation of a FILLED buffer; with @post the buffer is posted again */
+/*
+ * Answer the operation of a FILLED buffer; with @post the buffer is posted again,
+ * unless the session is being closed.
+ */
 int vasi_respond(struct vasi_session *s, uint16_t pool, uint32_t index,
 		 enum vasi_status status, uint64_t residual, bool post);
 
