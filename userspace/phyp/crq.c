@@ -16,13 +16,35 @@ void phyp_send(struct phyp_vdev *vdev, const struct vasi_msg *msg)
 	vdev->ops->crq_send(vdev->ctx, &entry);
 }
 
-static void reject(struct phyp_vdev *vdev, const struct vasi_crq *entry,
-		   enum vasi_status status)
+/* A format that is not for us comes back as it is, reserved bytes too */
+static void echo(struct phyp_vdev *vdev, const struct vasi_crq *entry)
 {
 	struct vasi_crq answer;
 
-	vasi_msg_reject(&answer, entry, status);
+	vasi_msg_reject(&answer, entry, VASI_INVALID_FORMAT);
 	vdev->ops->crq_send(vdev->ctx, &answer);
+}
+
+/*
+ * The request as a response: what the format's response has is kept, the rest is
+ * zero.  Kept as well is nothing that would have been replaced before any check,
+ * or that could be taken for a result.
+ */
+static void refuse(struct phyp_vdev *vdev, const struct vasi_crq *entry,
+		   enum vasi_status status)
+{
+	struct vasi_crq answer;
+	struct vasi_msg msg;
+
+	vasi_msg_reject(&answer, entry, status);
+	vasi_msg_decode(&msg, &answer);
+	msg.count = 0;
+	memset(&msg.caps, 0, sizeof(msg.caps));
+	if (entry->format == VASI_FMT_OPEN)
+		msg.handle = 0;
+	if (entry->format == VASI_FMT_FREE_BUFFER)
+		msg.data = 0;
+	phyp_send(vdev, &msg);
 }
 
 /* An answer that names the session by its TOP */
@@ -185,21 +207,25 @@ static enum vasi_status add_indirect(struct phyp_session *s,
 				     const struct vasi_msg *msg, uint64_t *data,
 				     unsigned int *processed)
 {
+	uint32_t list_bytes = VASI_INDIRECT_BYTES(msg->count);
 	enum vasi_status status;
 	uint32_t length, ioba;
 	struct phyp_dma dma;
 	__be64 correlator;
 
+	/* An empty list is too short, not in the wrong place */
 	if (vasi_desc_parse(msg->data, &length, &ioba) ||
-	    !phyp_dma_valid(s->vdev, ioba, length))
+	    !phyp_dma_valid(s->vdev, ioba, length ? length : 1))
 		return VASI_INVALID_INDIRECT_DESCRIPTOR;
 	if (length < sizeof(correlator))
 		return VASI_INVALID_INDIRECT_LENGTH;
-	if (phyp_dma_get(s->vdev, ioba, length, &dma))
+	/* Where it has to be copied, copy no more than there is to read */
+	if (phyp_dma_get(s->vdev, ioba, length < list_bytes ? length : list_bytes,
+			 &dma))
 		return VASI_INVALID_INDIRECT_DESCRIPTOR;
 	memcpy(&correlator, dma.data, sizeof(correlator));
 	*data = __be64_to_cpu(correlator);
-	if (length < (msg->count + 1u) * sizeof(correlator))
+	if (length < list_bytes)
 		status = VASI_INVALID_INDIRECT_LENGTH;
 	else
 		status = add_listed(s, (uint8_t *)dma.data + sizeof(correlator),
@@ -228,11 +254,14 @@ static void do_add_buffer_indirect(struct phyp_session *s,
 
 static void do_download(struct phyp_session *s, const struct vasi_msg *msg)
 {
-	enum vasi_status status = phyp_download_queue(s, msg->data);
+	uint64_t data = msg->data;
+	enum vasi_status status = phyp_download_queue(s, msg->data, &data);
 
 	/* Otherwise the answer comes when it was processed */
-	if (status)
-		answer(s, msg, status, msg->data);
+	if (!status)
+		return;
+	answer(s, msg, status, data);
+	phyp_download_failed(s, status);
 }
 
 static void do_signal(struct phyp_session *s, const struct vasi_msg *msg)
@@ -268,6 +297,8 @@ static void do_message_download(struct phyp_session *s,
 
 static bool dirty_map_agreed(const struct phyp_vdev *vdev)
 {
+	if (vdev->params.dirty_map_echo)
+		return false;
 	return vdev->caps[VASI_SERVICE_SOURCE_MOVER].dirty_map ==
 		       VASI_DIRTY_MAP_OFFER ||
 	       vdev->caps[VASI_SERVICE_TARGET_MOVER].dirty_map ==
@@ -281,7 +312,7 @@ static void do_on_session(struct phyp_vdev *vdev, const struct vasi_crq *entry,
 	struct phyp_session *s = phyp_session_find(vdev, msg->handle);
 
 	if (!s) {
-		reject(vdev, entry, VASI_INVALID_BOTTOM);
+		refuse(vdev, entry, VASI_INVALID_BOTTOM);
 		return;
 	}
 	switch (msg->format) {
@@ -306,16 +337,43 @@ static void do_on_session(struct phyp_vdev *vdev, const struct vasi_crq *entry,
 	}
 }
 
+/* Is it what a VSP may send?  LoPAR checks this before anything else. */
+static bool expected(const struct phyp_vdev *vdev, uint8_t format)
+{
+	switch (format) {
+	case VASI_FMT_CAPABILITIES:
+	case VASI_FMT_OPEN:
+	case VASI_FMT_CLOSE:
+	case VASI_FMT_ADD_BUFFER:
+	case VASI_FMT_FREE_BUFFER:
+	case VASI_FMT_DOWNLOAD:
+	case VASI_FMT_OPERATION | VASI_FMT_RESPONSE:
+	case VASI_FMT_SIGNAL:
+	case VASI_FMT_PROGRESS:
+	case VASI_FMT_ADD_BUFFER_INDIRECT:
+	case VASI_FMT_MESSAGE_UPLOAD | VASI_FMT_RESPONSE:
+	case VASI_FMT_MESSAGE_DOWNLOAD:
+		return true;
+	case VASI_FMT_DIRTY_MAP:
+		return dirty_map_agreed(vdev);
+	default:
+		/* What only the platform sends, and answers nobody asked for */
+		return false;
+	}
+}
+
 static void do_command(struct phyp_vdev *vdev, const struct vasi_crq *entry)
 {
 	struct vasi_msg msg;
-	enum vasi_status status = vasi_msg_decode(&msg, entry);
+	enum vasi_status status;
 
+	if (!expected(vdev, entry->format))
+		return echo(vdev, entry);
+	status = vasi_msg_decode(&msg, entry);
 	if (status) {
 		/* A response that cannot be read gets no answer of its own */
-		if (entry->format != (VASI_FMT_OPERATION | VASI_FMT_RESPONSE) &&
-		    entry->format != (VASI_FMT_MESSAGE_UPLOAD | VASI_FMT_RESPONSE))
-			reject(vdev, entry, status);
+		if (!(entry->format & VASI_FMT_RESPONSE))
+			refuse(vdev, entry, status);
 		return;
 	}
 	switch (msg.format) {
@@ -328,22 +386,8 @@ static void do_command(struct phyp_vdev *vdev, const struct vasi_crq *entry)
 					 msg.residual);
 	case VASI_FMT_MESSAGE_UPLOAD | VASI_FMT_RESPONSE:
 		return;
-	case VASI_FMT_CLOSE:
-	case VASI_FMT_ADD_BUFFER:
-	case VASI_FMT_FREE_BUFFER:
-	case VASI_FMT_DOWNLOAD:
-	case VASI_FMT_SIGNAL:
-	case VASI_FMT_PROGRESS:
-	case VASI_FMT_ADD_BUFFER_INDIRECT:
-	case VASI_FMT_MESSAGE_DOWNLOAD:
-		return do_on_session(vdev, entry, &msg);
-	case VASI_FMT_DIRTY_MAP:
-		if (dirty_map_agreed(vdev))
-			return do_on_session(vdev, entry, &msg);
-		return reject(vdev, entry, VASI_INVALID_FORMAT);
 	default:
-		/* What only the platform sends, and answers nobody asked for */
-		return reject(vdev, entry, VASI_INVALID_FORMAT);
+		return do_on_session(vdev, entry, &msg);
 	}
 }
 

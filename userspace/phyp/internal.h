@@ -33,6 +33,7 @@
 #define PHYP_MAX_SESSIONS	4096	/* of one device */
 #define PHYP_MIN_BUFFER		256	/* shortest buffer that can carry anything */
 #define PHYP_MAX_DOWNLOADS	4096	/* queued downloads of one session */
+#define PHYP_MAX_DOWNLOAD_BYTES	(16u << 20)	/* data that one download carries */
 #define PHYP_OP_RUNS		128	/* page runs one operation may carry */
 
 struct phyp {
@@ -98,7 +99,7 @@ enum phyp_buffer_state {
 };
 
 struct phyp_buffer {
-	TAILQ_ENTRY(phyp_buffer) link;	/* of its pool, while there */
+	TAILQ_ENTRY(phyp_buffer) link;	/* of its pool, or of the spare ones */
 	enum phyp_buffer_state state;
 	uint32_t bottom;		/* of the session */
 	uint32_t index;			/* in the session's table */
@@ -164,7 +165,9 @@ struct phyp_session {
 	bool closing;
 	struct phyp_pool pools[PHYP_MAX_POOLS];
 	struct phyp_buffer *buffers[PHYP_MAX_BUFFERS];
-	unsigned int nbuffers;
+	unsigned int nknown;		/* places of @buffers in use, or spare */
+	struct phyp_buffer_list spare;	/* known buffers that the VSP has */
+	unsigned int nbuffers;		/* in pools */
 	unsigned int outstanding;	/* operations not answered */
 	uint64_t queued_bytes;		/* in them */
 	STAILQ_HEAD(, phyp_download) downloads;
@@ -211,8 +214,11 @@ void phyp_op_send(struct phyp_session *s, struct phyp_buffer *b);
  * phyp_stream_responded(), then forgets the buffer. */
 void phyp_op_responded(struct phyp_vdev *vdev, uint64_t correlator,
 		       enum vasi_status status, uint64_t residual);
+/* *correlator is set as soon as it could be read */
 enum vasi_status phyp_download_queue(struct phyp_session *s,
-				     uint64_t descriptor);
+				     uint64_t descriptor, uint64_t *correlator);
+/* It was answered with an error: the session's bytes have a hole from here on */
+void phyp_download_failed(struct phyp_session *s, enum vasi_status status);
 /* Process queued downloads until none is left or now_ns() passes @deadline_ns;
  * answers each.  Returns how many. */
 unsigned int phyp_downloads_run(struct phyp_session *s, uint64_t deadline_ns);
@@ -253,6 +259,8 @@ void *phyp_pane_translate(struct phyp_vdev *vdev, uint32_t ioba, uint32_t length
 void phyp_dirty_map(struct phyp_session *s, const struct vasi_msg *msg);
 /* The session's view ends with it */
 void phyp_dirty_map_close(struct phyp_session *s);
+/* The partition leaves the stream, and with it the views of all sessions */
+void phyp_dirty_map_detach(struct phyp_stream *stream);
 
 /* ---- stream.c ---- */
 

@@ -69,6 +69,7 @@ enum vasi_status phyp_session_open(struct phyp_vdev *vdev,
 	s->top = top;
 	s->bottom = next_bottom(vdev, index);
 	s->view = -1;
+	TAILQ_INIT(&s->spare);
 	STAILQ_INIT(&s->downloads);
 	for (i = 0; i < PHYP_MAX_POOLS; i++)
 		TAILQ_INIT(&s->pools[i].buffers);
@@ -98,7 +99,7 @@ void phyp_session_close(struct phyp_session *s)
 		STAILQ_REMOVE_HEAD(&s->downloads, link);
 		free(d);
 	}
-	for (i = 0; i < PHYP_MAX_BUFFERS; i++)
+	for (i = 0; i < s->nknown; i++)
 		free(s->buffers[i]);
 	free(s);
 	phyp_stream_closed(stream);
@@ -138,7 +139,9 @@ int phyp_dma_put(struct phyp_dma *dma, bool write)
 
 	if (!dma->copy)
 		return 0;
-	if (write)
+	if (write && !dma->vdev->ops->dma_write)
+		ret = -EFAULT;
+	else if (write)
 		ret = dma->vdev->ops->dma_write(dma->vdev->ctx, dma->ioba,
 						dma->data, dma->length);
 	free(dma->data);
@@ -187,25 +190,29 @@ static int read_correlator(struct phyp_vdev *vdev, uint32_t ioba,
 
 static struct phyp_buffer *new_buffer(struct phyp_session *s)
 {
-	struct phyp_buffer *b;
-	unsigned int i;
+	struct phyp_buffer *b = TAILQ_FIRST(&s->spare);
 
-	for (i = 0; i < PHYP_MAX_BUFFERS; i++) {
-		b = s->buffers[i];
-		if (b && b->state == PHYP_BUFFER_UNKNOWN)
-			return b;
-		if (b)
-			continue;
-		b = calloc(1, sizeof(*b));
-		if (!b)
-			return NULL;
-		b->index = i;
-		b->bottom = s->bottom;
-		b->slot = -1;
-		s->buffers[i] = b;
+	if (b) {
+		TAILQ_REMOVE(&s->spare, b, link);
 		return b;
 	}
-	return NULL;
+	if (s->nknown == PHYP_MAX_BUFFERS)
+		return NULL;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return NULL;
+	b->index = s->nknown;
+	b->bottom = s->bottom;
+	b->slot = -1;
+	s->buffers[s->nknown++] = b;
+	return b;
+}
+
+/* The VSP has it; only its place in the table stays */
+static void forget_buffer(struct phyp_session *s, struct phyp_buffer *b)
+{
+	b->state = PHYP_BUFFER_UNKNOWN;
+	TAILQ_INSERT_HEAD(&s->spare, b, link);
 }
 
 static void into_pool(struct phyp_session *s, struct phyp_pool *pool,
@@ -235,9 +242,8 @@ enum vasi_status phyp_buffer_add(struct phyp_session *s, uint64_t descriptor,
 
 	if (vasi_desc_parse(descriptor, length, &ioba) ||
 	    *length < VASI_CORRELATOR_BYTES ||
+	    !phyp_dma_valid(s->vdev, ioba, *length) ||
 	    read_correlator(s->vdev, ioba, correlator))
-		return VASI_INVALID_BUFFER_DESCRIPTOR;
-	if (!phyp_dma_valid(s->vdev, ioba, *length))
 		return VASI_INVALID_BUFFER_DESCRIPTOR;
 	if (*length < PHYP_MIN_BUFFER)
 		return VASI_INVALID_BUFFER_LENGTH;
@@ -271,7 +277,7 @@ enum vasi_status phyp_buffer_free(struct phyp_session *s, uint32_t length,
 	if (!b)
 		return VASI_EMPTY;
 	out_of_pool(s, pool, b);
-	b->state = PHYP_BUFFER_UNKNOWN;
+	forget_buffer(s, b);
 	*correlator = b->correlator;
 	return VASI_SUCCESS;
 }
@@ -344,19 +350,21 @@ void phyp_op_responded(struct phyp_vdev *vdev, uint64_t correlator,
 	/* Not a buffer of the platform's any more, whatever comes of it */
 	b->state = PHYP_BUFFER_UNKNOWN;
 	phyp_stream_responded(s, b, status, residual);
+	TAILQ_INSERT_HEAD(&s->spare, b, link);
 }
 
 /* ---- Downloads ---- */
 
 enum vasi_status phyp_download_queue(struct phyp_session *s,
-				     uint64_t descriptor)
+				     uint64_t descriptor, uint64_t *correlator)
 {
 	struct phyp_download *d;
 	uint32_t length, ioba;
 
 	if (vasi_desc_parse(descriptor, &length, &ioba) ||
 	    length < VASI_CORRELATOR_BYTES + VASI_TERMINATOR_BYTES ||
-	    !phyp_dma_valid(s->vdev, ioba, length))
+	    !phyp_dma_valid(s->vdev, ioba, length) ||
+	    read_correlator(s->vdev, ioba, correlator))
 		return VASI_INVALID_BUFFER_DESCRIPTOR;
 	if (s->ndownloads >= PHYP_MAX_DOWNLOADS)
 		return VASI_HARDWARE;
@@ -395,6 +403,7 @@ static enum vasi_status feed_segments(struct phyp_session *s, const void *buf,
 	enum vasi_status status = VASI_SUCCESS;
 	struct vasi_seg_iter it;
 	struct vasi_segment seg;
+	uint64_t bytes = 0;
 	int more;
 
 	vasi_download_parse(buf, length, &it);
@@ -403,6 +412,10 @@ static enum vasi_status feed_segments(struct phyp_session *s, const void *buf,
 		if (more <= 0)
 			return more ? VASI_INVALID_DOWNLOAD_SPECIFIER :
 				      VASI_SUCCESS;
+		/* Indirect segments may all name the same memory */
+		bytes += seg.length;
+		if (bytes > PHYP_MAX_DOWNLOAD_BYTES)
+			return VASI_INVALID_DOWNLOAD_SPECIFIER;
 		if (seg.kind == VASI_SEG_INDIRECT)
 			status = feed_indirect(s, &seg);
 		else
@@ -434,6 +447,15 @@ static uint64_t run_download(struct phyp_session *s,
 	return __be64_to_cpu(correlator);
 }
 
+void phyp_download_failed(struct phyp_session *s, enum vasi_status status)
+{
+	/* LoPAR: unrecoverable; on a target that has resumed the partition stays,
+	 * see Documentation/handover.rst */
+	s->failed = true;
+	if (!phyp_stream_final(s->stream))
+		phyp_stream_abort(s->stream, VASI_ABORT_PLATFORM, status);
+}
+
 static void answer_download(struct phyp_session *s, enum vasi_status status,
 			    uint64_t data)
 {
@@ -460,12 +482,8 @@ unsigned int phyp_downloads_run(struct phyp_session *s, uint64_t deadline_ns)
 		free(d);
 		n++;
 		answer_download(s, status, data);
-		if (status) {
-			/* LoPAR: unrecoverable; on a target that has resumed the
-			 * partition stays, see Documentation/handover.rst */
-			s->failed = true;
-			phyp_stream_abort(s->stream, VASI_ABORT_PLATFORM, status);
-		}
+		if (status)
+			phyp_download_failed(s, status);
 		if (phyp->ops->now_ns(phyp->ctx) >= deadline_ns)
 			break;
 	}
