@@ -7,8 +7,9 @@
 #include <asm/byteorder.h>
 #include "phyp/internal.h"
 
-/* Bits of one answer: bounds the work in the CRQ's context */
-#define MAX_BITS	(1u << 20)
+/* Pages one answer looks at: bounds the work in the CRQ's context */
+#define MAX_PAGES	(1u << 20)
+#define WORD_BITS	64
 #define BITMAP_OFFSET	(VASI_CORRELATOR_BYTES + \
 			 sizeof(struct vasi_dirty_map_specifier))
 
@@ -25,6 +26,14 @@ void phyp_dirty_map_close(struct phyp_session *s)
 	if (s->view >= 0 && s->stream->params.lpar)
 		phyp_pages_view_close(&s->stream->params.lpar->pages, s->view);
 	s->view = -1;
+}
+
+void phyp_dirty_map_detach(struct phyp_stream *stream)
+{
+	struct phyp_session *s;
+
+	TAILQ_FOREACH(s, &stream->sessions, link)
+		phyp_dirty_map_close(s);
 }
 
 static int open_view(struct phyp_session *s, struct phyp_pages *pages)
@@ -61,9 +70,26 @@ static bool parse(const struct vasi_dirty_map_specifier *spec,
 		req->pages = count - req->first;
 	if (req->pages > (uint64_t)room * 8)
 		req->pages = room * 8;
-	if (req->pages > MAX_BITS)
-		req->pages = MAX_BITS;
+	if (req->pages > MAX_PAGES >> req->shift)
+		req->pages = MAX_PAGES >> req->shift;
 	return req->pages;
+}
+
+/* Set the answer's bits for the pages of one word; returns how many are new */
+static uint64_t note_word(const struct map_request *req, uint8_t *bits,
+			  uint64_t index, uint64_t word)
+{
+	uint64_t fresh = 0;
+
+	for (; word; word &= word - 1) {
+		uint64_t page = index * WORD_BITS + __builtin_ctzll(word);
+		uint64_t n = (page >> req->shift) - req->first;
+		uint8_t bit = 1u << (n % 8);
+
+		fresh += !(bits[n / 8] & bit);
+		bits[n / 8] |= bit;
+	}
+	return fresh;
 }
 
 /* Set a bit for every dirty page of the range; returns how many bits are set */
@@ -72,19 +98,21 @@ static uint64_t collect(struct phyp_bitmap *view, const struct phyp_pages *pages
 {
 	uint64_t from = req->first << req->shift;
 	uint64_t to = (req->first + req->pages) << req->shift;
-	uint64_t dirty = 0, page;
+	uint64_t dirty = 0;
 
 	if (to > pages->count)
 		to = pages->count;
-	while ((page = phyp_bitmap_next(view, from, to)) < to) {
-		uint64_t n = (page >> req->shift) - req->first;
+	while ((from = phyp_bitmap_next(view, from, to)) < to) {
+		uint64_t index = from / WORD_BITS;
+		uint64_t end = (index + 1) * WORD_BITS;
+		uint64_t mask = UINT64_MAX << (from % WORD_BITS);
 
-		if (!(bits[n / 8] & 1u << (n % 8)))
-			dirty++;
-		bits[n / 8] |= 1u << (n % 8);
-		if (req->clear)
-			phyp_bitmap_remove(view, page, 1);
-		from = page + 1;
+		if (end > to)
+			mask &= UINT64_MAX >> (end - to);
+		dirty += note_word(req, bits, index, req->clear ?
+				   phyp_bitmap_take_word(view, index, mask) :
+				   phyp_bitmap_word(view, index) & mask);
+		from = end;
 	}
 	return dirty;
 }
@@ -116,23 +144,32 @@ static enum vasi_status fill(struct phyp_session *s, uint8_t *buf,
 	return VASI_SUCCESS;
 }
 
-void phyp_dirty_map(struct phyp_session *s, const struct vasi_msg *msg)
+static enum vasi_status answer_request(struct phyp_session *s, uint64_t *data)
 {
-	enum vasi_status status = VASI_INVALID_BUFFER_DESCRIPTOR;
-	uint64_t data = msg->data;
+	enum vasi_status status = VASI_INVALID_BUFFER_LENGTH;
 	uint32_t length, ioba;
 	struct phyp_dma dma;
 	__be64 correlator;
 
-	if (!vasi_desc_parse(msg->data, &length, &ioba) &&
-	    phyp_dma_valid(s->vdev, ioba, length) && length > BITMAP_OFFSET &&
-	    !phyp_dma_get(s->vdev, ioba, length, &dma)) {
-		memcpy(&correlator, dma.data, sizeof(correlator));
-		data = __be64_to_cpu(correlator);
+	if (vasi_desc_parse(*data, &length, &ioba) ||
+	    length < sizeof(correlator) ||
+	    !phyp_dma_valid(s->vdev, ioba, length) ||
+	    phyp_dma_get(s->vdev, ioba, length, &dma))
+		return VASI_INVALID_BUFFER_DESCRIPTOR;
+	memcpy(&correlator, dma.data, sizeof(correlator));
+	*data = __be64_to_cpu(correlator);
+	if (length > BITMAP_OFFSET)
 		status = fill(s, dma.data, length);
-		if (phyp_dma_put(&dma, !status))
-			status = VASI_HARDWARE;
-	}
+	if (phyp_dma_put(&dma, !status))
+		status = VASI_HARDWARE;
+	return status;
+}
+
+void phyp_dirty_map(struct phyp_session *s, const struct vasi_msg *msg)
+{
+	uint64_t data = msg->data;
+	enum vasi_status status = answer_request(s, &data);
+
 	phyp_send(s->vdev, &(struct vasi_msg) {
 		.format = VASI_FMT_DIRTY_MAP | VASI_FMT_RESPONSE,
 		.status = status,

@@ -161,6 +161,7 @@ uint64_t phyp_bitmap_add(struct phyp_bitmap *bm, uint64_t first, uint64_t count)
 	return fresh;
 }
 
+/* Returns those of @mask that were set */
 static uint64_t remove_mask(struct phyp_bitmap *bm, uint64_t word, uint64_t mask)
 {
 	uint64_t old = __atomic_fetch_and(&bm->level[0][word], ~mask,
@@ -168,24 +169,51 @@ static uint64_t remove_mask(struct phyp_bitmap *bm, uint64_t word, uint64_t mask
 
 	if (old && !(old & ~mask))
 		unsummarise(bm, word);
-	return __builtin_popcountll(old & mask);
+	return old & mask;
+}
+
+static uint64_t remove_found(struct phyp_bitmap *bm, uint64_t first,
+			     uint64_t end)
+{
+	uint64_t gone = 0;
+
+	while ((first = phyp_bitmap_next(bm, first, end)) < end) {
+		uint64_t n = span(first, end - first);
+
+		gone += __builtin_popcountll(remove_mask(bm, first / WORD_BITS,
+							 mask_from(first, n)));
+		first += n;
+	}
+	return gone;
 }
 
 uint64_t phyp_bitmap_remove(struct phyp_bitmap *bm, uint64_t first,
 			    uint64_t count)
 {
-	uint64_t gone = 0;
+	uint64_t n = count ? span(first, count) : 0;
+	uint64_t gone;
 
-	while (count) {
-		uint64_t n = span(first, count);
-
-		gone += remove_mask(bm, first / WORD_BITS, mask_from(first, n));
-		first += n;
-		count -= n;
-	}
+	/* Look for pages to remove: an empty set is not even read, let alone
+	 * written, word for word.  Within one word that is more than it saves. */
+	if (n < count)
+		gone = remove_found(bm, first, first + count);
+	else
+		gone = __builtin_popcountll(remove_mask(bm, first / WORD_BITS,
+							mask_from(first, n)));
 	if (gone)
 		__atomic_fetch_sub(&bm->set, gone, __ATOMIC_RELAXED);
 	return gone;
+}
+
+uint64_t phyp_bitmap_take_word(struct phyp_bitmap *bm, uint64_t index,
+			       uint64_t mask)
+{
+	uint64_t taken = remove_mask(bm, index, mask);
+
+	if (taken)
+		__atomic_fetch_sub(&bm->set, __builtin_popcountll(taken),
+				   __ATOMIC_RELAXED);
+	return taken;
 }
 
 bool phyp_bitmap_test(const struct phyp_bitmap *bm, uint64_t bit)
@@ -299,7 +327,7 @@ void phyp_bitmap_merge(struct phyp_bitmap *bm, const struct phyp_bitmap *from)
 /**
  * phyp_pages_init - a partition whose pages were never written
  * @p:		to be filled in
- * @base:	the memory, zeroed
+ * @base:	the memory, zeroed, aligned to 4096 bytes
  * @bytes:	its size, a multiple of @granule
  * @granule:	4096 or 65536
  *
@@ -311,8 +339,8 @@ int phyp_pages_init(struct phyp_pages *p, void *base, uint64_t bytes,
 	int ret;
 
 	memset(p, 0, sizeof(*p));
-	if (!base || !bytes || (granule != 4096 && granule != 65536) ||
-	    bytes % granule)
+	if (!base || (uintptr_t)base % 4096 || !bytes || bytes % 4096 ||
+	    (granule != 4096 && granule != 65536) || bytes % granule)
 		return -EINVAL;
 	p->base = base;
 	p->bytes = bytes;
@@ -349,16 +377,6 @@ static bool flag(const bool *f)
 	return __atomic_load_n(f, __ATOMIC_SEQ_CST);
 }
 
-static bool all_in(const struct phyp_bitmap *bm, uint64_t first, uint64_t count)
-{
-	uint64_t i;
-
-	for (i = 0; i < count; i++)
-		if (!phyp_bitmap_test(bm, first + i))
-			return false;
-	return true;
-}
-
 /**
  * phyp_pages_mark - bytes [@offset, +@length) were written
  * @p:		the partition's pages
@@ -379,9 +397,12 @@ void phyp_pages_mark(struct phyp_pages *p, uint64_t offset, uint64_t length)
 	first = offset >> p->shift;
 	count = ((offset + length - 1) >> p->shift) - first + 1;
 
-	/* Only grows: looking first is safe here, and cheap */
-	if (count > WORD_BITS || !all_in(&p->written, first, count))
-		phyp_bitmap_add(&p->written, first, count);
+	/*
+	 * Not to be skipped where the pages are in already: whoever sets a flag
+	 * below and then copies @written must find either this add's barrier
+	 * behind it, and with that the write, or be seen here.
+	 */
+	phyp_bitmap_add(&p->written, first, count);
 	if (flag(&p->tracking))
 		phyp_bitmap_add(&p->dirty, first, count);
 	if (flag(&p->counting))

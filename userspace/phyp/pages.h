@@ -50,6 +50,9 @@ uint64_t phyp_bitmap_next(const struct phyp_bitmap *bm, uint64_t from,
  */
 uint64_t phyp_bitmap_take(struct phyp_bitmap *bm, uint64_t from, uint64_t to,
 			  uint64_t max, uint64_t *first);
+/* Owner only.  Take those pages of word @index that are in @mask; which were set */
+uint64_t phyp_bitmap_take_word(struct phyp_bitmap *bm, uint64_t index,
+			       uint64_t mask);
 /* Word @index of level 0 */
 uint64_t phyp_bitmap_word(const struct phyp_bitmap *bm, uint64_t index);
 void phyp_bitmap_clear(struct phyp_bitmap *bm);

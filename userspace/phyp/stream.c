@@ -135,6 +135,7 @@ static struct phyp_lpar *detach_lpar(struct phyp_stream *stream)
 		return NULL;
 	if (stream->params.role == PHYP_SOURCE)
 		phyp_pages_untrack(&lpar->pages);
+	phyp_dirty_map_detach(stream);
 	lpar->stream = NULL;
 	stream->params.lpar = NULL;
 	return lpar;
