@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A partition moves where the platform cannot map the movers' memory."""
+"""The VIO link of a client that passes no memory, and the window it is given."""
 
+import mmap
 import os
 import sys
 
@@ -64,6 +65,72 @@ def _():
         target.donate()
         source.close()
         target.close()
+        move.finish(lab.a)
+        move.check_equal(lab.a)
+
+
+def tries(fd):
+    """Every way to write through a window; those that worked."""
+    def reopen():
+        os.close(os.open("/proc/self/fd/%d" % fd, os.O_RDWR))
+
+    def remap():
+        mmap.mmap(fd, 4096, mmap.MAP_SHARED,
+                  mmap.PROT_READ | mmap.PROT_WRITE).close()
+
+    ways = {"write": lambda: os.pwrite(fd, b"x", 0),
+            "truncate": lambda: os.ftruncate(fd, 0),
+            "chmod": lambda: os.fchmod(fd, 0o666),
+            "reopen": reopen, "map": remap}
+    worked = []
+    for name, way in ways.items():
+        try:
+            way()
+        except OSError:
+            continue
+        worked.append(name)
+    return worked
+
+
+def tries_as(user, fd):
+    """tries() in a process of the mover's user."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.setgroups([])
+            os.setgid(lpm.GROUP)
+            os.setuid(user)
+            os.write(writer, " ".join(tries(fd)).encode() + b".")
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        answer = pipe.read()
+    os.waitpid(child, 0)
+    assert answer.endswith("."), "the child could not try"
+    return answer[:-1].split()
+
+
+@suite.test("a window into the partition's memory can only be read")
+def _():
+    with lpm.Lab() as lab:
+        if not lab.root:
+            raise tap.Skip("needs root for users of their own")
+        move = lab.move(memory=4 * MIB, program=lpm.program(1))
+        move.create().create_streams()
+        lab.a.mspd.stop()
+        source = vsp.Session(lab.a.device_path, int(move.stream_id, 16),
+                             vsp.SOURCE, operations=0x0C)
+        while not source.windows:
+            source.donate()
+            source.get(wait=False)
+        fd = source.windows[0]
+        assert os.fstat(fd).st_size == 4 * MIB
+        assert len(os.pread(fd, 4096, 0)) == 4096
+        worked = tries_as(lpm.USERS["msp-A"], fd)
+        assert not worked, worked
+        source.close()
         move.finish(lab.a)
         move.check_equal(lab.a)
 

@@ -6,6 +6,7 @@ one's buffers by DMA messages (Documentation/vio-link.rst), and it moves a
 stream in the simplest way there is: one session, one operation at a time.
 """
 
+import os
 import queue
 import socket
 import struct
@@ -42,6 +43,7 @@ class Vsp:
         self.pane = bytearray((BUFFERS + 1) * BUFFER_BYTES)
         self.reads = 0
         self.writes = 0
+        self.windows = []       # descriptors of partitions' memory
         self.entries = queue.Queue()
         self.lock = threading.Lock()
         self.tag = 0
@@ -74,14 +76,16 @@ class Vsp:
         self.thread.join(PATIENCE_S)
         for sock in (self.hcalls, self.crq):
             sock.close()
+        for fd in self.windows:
+            os.close(fd)
 
     @staticmethod
     def send(sock, kind, body, count=0, tag=0):
         sock.sendall(HEADER.pack(kind, 0, count, tag, len(body), 0) + body)
 
-    @staticmethod
-    def receive(sock, *kinds):
-        data = sock.recv(70000)
+    def receive(self, sock, *kinds):
+        data, fds, _, _ = socket.recv_fds(sock, 70000, 4)
+        self.windows += fds
         if not data:
             raise LinkError("the platform closed the link")
         kind, _, _, tag, length, _ = HEADER.unpack_from(data)
@@ -110,6 +114,8 @@ class Vsp:
                     self.writes += 1
                     self.pane[ioba:ioba + length] = body[16:]
                     self.answer(DMA_DONE, bytes(8), tag)
+                elif kind in (WINDOW, MAP, UNWINDOW):
+                    pass
                 else:
                     raise LinkError("message %d" % kind)
         except (LinkError, OSError) as error:
@@ -157,11 +163,11 @@ class Vsp:
 class Session(Vsp):
     """Opened for one stream, with buffers posted."""
 
-    def __init__(self, path, stream_id, service):
+    def __init__(self, path, stream_id, service, operations=0x08):
         super().__init__(path)
-        # One open, immediate sequential writes, downloads in both forms
+        # One open, sequential writes, downloads in both forms
         self.ask(CAPABILITIES, byte3=service,
-                 data=struct.pack(">IBBBB", 0, 0, 0x03, 0x08, 1))
+                 data=struct.pack(">IBBBB", 0, 0, 0x03, operations, 1))
         self.top = 0x1234
         entry = self.ask(OPEN, self.top, struct.pack(">Q", stream_id), service)
         if entry[2]:
