@@ -48,8 +48,14 @@ def _():
     with lpm.Lab() as lab:
         move = lab.move(memory=2 * MIB, relay={"hello": other_version})
         move.start()
-        source, target = move.wait("failed", "aborted")
-        assert "77" in target["error"] + source["error"], (source, target)
+        source = move.src.msp("wait", stream_id=move.stream_id, phase="ended",
+                              timeout_ms=lpm.PATIENCE_S * 1000)
+        assert "77" in source["error"], source
+        # Whoever came was not the source mover: the target waits on
+        target = move.dst.msp("status", stream_id=move.stream_id)
+        assert target["phase"] == "listening", target
+        move.dst.msp("stop", stream_id=move.stream_id)
+        move.wait("failed", "aborted")
         lpm.until("the partition stays",
                   lambda: move.runs_on() == ["A"])
         move.finish(lab.a)

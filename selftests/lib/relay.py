@@ -318,6 +318,8 @@ class LinkRelay:
         self.target = target
         self.lock = threading.Lock()
         self.sockets = []
+        self.kept_type = None
+        self.kept = []
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(path)
         self.listener.listen(64)
@@ -342,13 +344,20 @@ class LinkRelay:
                 threading.Thread(target=self.pump, args=(here, there),
                                  daemon=True).start()
 
-    @staticmethod
-    def pump(here, there):
+    def keep(self, message_type):
+        """Copies of the descriptors that messages of this type bring from now
+        on; returns the list that they will be in."""
+        self.kept_type = message_type
+        return self.kept
+
+    def pump(self, here, there):
         with contextlib.suppress(OSError):
             while True:
                 data, fds, _, _ = socket.recv_fds(here, 1 << 17, 4)
                 if not data:
                     break
+                if data[0] == self.kept_type:
+                    self.kept += [os.dup(fd) for fd in fds]
                 socket.send_fds(there, [data], fds)
                 for fd in fds:
                     os.close(fd)
@@ -369,3 +378,6 @@ class LinkRelay:
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.cut()
+        for fd in self.kept:
+            os.close(fd)
+        self.kept.clear()
