@@ -13,7 +13,8 @@ conformance.py --todo             what the rows still want, by test file
 
 The table, Documentation/conformance.json, is edited by hand.  A row's "code"
 and "test" are lists of FILE:FUNCTION; FILE is a file's name, which has to be
-unique under userspace/, driver/ and uapi/, or under selftests/.
+unique under userspace/, driver/ and uapi/, or under selftests/; directories in
+front of it may tell two apart.
 """
 
 import argparse
@@ -41,7 +42,8 @@ FIELDS = {
     "status": str, "note": str,
 }
 ID = re.compile(r"(R1|Step|Text)-(17(?:\.\d+)+)-(\d+(?:\.\d+)*)$")
-REFERENCE = re.compile(r"([\w.-]+\.(?:c|h|py)):(\w+)$")
+# A directory in front tells files of one name apart
+REFERENCE = re.compile(r"((?:[\w.-]+/)*[\w.-]+\.(?:c|h|py)):(\w+)$")
 CODE_DIRS = ("userspace", "driver", "uapi")
 TEST_DIRS = ("selftests",)
 
@@ -148,7 +150,8 @@ class Tree:
         if not match:
             return "is not FILE:FUNCTION"
         name, function = match.groups()
-        paths = self.files.get(name, [])
+        paths = [path for path in self.files.get(name.rpartition("/")[2], [])
+                 if f"/{path.as_posix()}".endswith(f"/{name}")]
         if len(paths) != 1:
             return f"{len(paths)} files have this name"
         if name not in self.text:
