@@ -12,7 +12,7 @@
 #define RANDOM_MOVES		60
 #define CUTS			7
 #else
-#define RANDOM_MOVES		250
+#define RANDOM_MOVES		200
 #define CUTS			1
 #endif
 
@@ -644,11 +644,11 @@ static void parking_at_every_step(void **unused)
 {
 	(void)unused;
 	sweep(1, 2, LOSE_BOTH, 1);
-	sweep(1, 3, LOSE_TARGET_FIRST, 1);
+	sweep(1, 3, LOSE_TARGET_FIRST, 3);
 	sweep(2, 4, LOSE_RESET, 1);
-	sweep(2, 5, LOSE_BOTH, 1);
-	sweep(3, 6, LOSE_TARGET_FIRST, 2);
-	sweep(4, 7, LOSE_SOURCE_FIRST, 2);
+	sweep(2, 5, LOSE_BOTH, 3);
+	sweep(3, 6, LOSE_TARGET_FIRST, 3);
+	sweep(4, 7, LOSE_SOURCE_FIRST, 5);
 }
 
 /* Lost again and again: every incarnation gets a little further */
