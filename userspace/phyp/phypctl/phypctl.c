@@ -217,9 +217,24 @@ static json_t *read_description(const char *path)
 	return value;
 }
 
+/* The daemon opens the file, and knows nothing of this directory */
+static void make_path_absolute(json_t *description)
+{
+	json_t *content = json_object_get(description, "content");
+	const char *path = json_string_value(json_object_get(content, "path"));
+	char *absolute = path && *path != '/' ? realpath(path, NULL) : NULL;
+
+	if (absolute)
+		json_object_set_new(content, "path", json_string(absolute));
+	free(absolute);
+}
+
 static json_t *description_params(const struct invocation *inv)
 {
-	return read_description(inv->argv[0]);
+	json_t *description = read_description(inv->argv[0]);
+
+	make_path_absolute(description);
+	return description;
 }
 
 static json_t *name_params(const struct invocation *inv)
