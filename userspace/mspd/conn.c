@@ -69,11 +69,18 @@ int conn_resolve(const char *text, bool with_port, struct conn_address *address,
 	struct addrinfo *found;
 	char host[256];
 	size_t length = strlen(text);
+	char *end;
+	long port;
 	int ret;
 
 	if (with_port) {
 		if (!colon || !colon[1]) {
 			*why = "no port (host:port)";
+			return -EINVAL;
+		}
+		port = strtol(colon + 1, &end, 10);
+		if (*end || port < 1 || port > 65535) {
+			*why = "the port is not one of 1 to 65535";
 			return -EINVAL;
 		}
 		hints.ai_flags = AI_NUMERICSERV;

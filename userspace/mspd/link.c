@@ -115,10 +115,10 @@ void link_refuse(struct link *link, enum wire_code code, const char *text)
 	log_warning("stream %016" PRIx64 ": peer %s refused: %s",
 		    link->move->params.stream_id, conn_name(link->conn), text);
 	link_send(link, &frame, text);
+	/* What still comes is read, or the peer would lose the text to a reset */
 	link->end_after = true;
 	writer_flush(&link->writer);
-	if (writer_idle(&link->writer))
-		link_close(link);
+	conn_end_sending(link->conn);
 }
 
 /**
@@ -355,6 +355,7 @@ static bool peer_state(struct link *link, const struct frame *frame)
 
 	log_debug("stream %016" PRIx64 ": peer's platform says %s",
 		  m->params.stream_id, vasi_state_name((uint16_t)state));
+	m->peer_state = (enum vasi_state)min(state, (uint64_t)VASI_STATE_FAILOVER);
 	if (state == VASI_STATE_ABORTED)
 		move_abort(m, reason, "the peer's platform aborted the stream (reason 0x%08x)",
 			   reason);
@@ -447,7 +448,7 @@ static void broken(struct link *link, const char *why)
 		link_refuse(link, WIRE_CODE_PROTOCOL, why);
 		return;
 	}
-	move_lost(m, WIRE_CODE_PROTOCOL, "peer %s: %s", conn_name(link->conn), why);
+	move_broken(m, "peer %s: %s", conn_name(link->conn), why);
 	if (link != m->control)
 		link_close(link);
 }
@@ -469,6 +470,12 @@ static void lost(struct link *link, const char *why)
 		link_close(link);
 }
 
+static void discard(struct link *link)
+{
+	link->reader.iov[0] = (struct iovec) { link->body, sizeof(link->body) };
+	conn_recv(link->conn, link->reader.iov, 1);
+}
+
 static void received(struct conn *conn, int result)
 {
 	struct link *link = conn_data(conn);
@@ -478,10 +485,14 @@ static void received(struct conn *conn, int result)
 		lost(link, result ? strerror(-result) : "closed by the peer");
 		return;
 	}
-	ret = reader_received(&link->reader, (size_t)result);
+	ret = link->end_after ? 0 : reader_received(&link->reader, (size_t)result);
 	if (ret == -EBADMSG)
 		broken(link, link->reader.error);
-	else if (!ret && !link->closing)
+	if (link->closing)
+		return;
+	if (link->end_after)
+		discard(link);
+	else if (!ret)
 		reader_start(&link->reader);
 }
 
@@ -513,8 +524,6 @@ static void sent(struct conn *conn, int err)
 	if (link->closing)
 		return;
 	writer_sent(&link->writer);
-	if (link->end_after && writer_idle(&link->writer))
-		link_close(link);
 }
 
 static void connected(struct conn *conn, int err)

@@ -450,6 +450,29 @@ void move_lost(struct move *m, enum wire_code code, const char *fmt, ...)
 }
 
 /**
+ * move_broken() - the peer broke the rules of the protocol
+ * @m: the move
+ * @fmt: how
+ *
+ * Before either side is Suspended the stream is aborted, for it cannot go on
+ * with this peer; after that it is parked.
+ */
+void move_broken(struct move *m, const char *fmt, ...)
+{
+	char text[MOVE_ERROR_BYTES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (m->status.phase == PHASE_MOVING && m->state == VASI_STATE_ENABLED &&
+	    m->peer_state < VASI_STATE_SUSPENDED)
+		move_abort(m, move_reason(m), "%s", text);
+	else
+		move_lost(m, WIRE_CODE_PROTOCOL, "%s", text);
+}
+
+/**
  * move_device_lost() - the device is gone, and every session with it
  * @m: the move
  * @why: what happened

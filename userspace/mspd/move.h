@@ -254,7 +254,7 @@ struct batch {
  * @attached:	data connections: both sides agree
  * @ended:	the peer sends no more
  * @closing:	conn_close() was called
- * @end_after:	close when all is sent: what it was is refused
+ * @end_after:	it was refused: what comes is only read until the peer closes
  * @reader:	of it
  * @writer:	control frames, and the handshake of data connections
  * @batch:	source, data connections
@@ -313,6 +313,7 @@ struct move {
 	uint64_t end_deadline_ns;
 	bool abort_sent;
 	uint64_t abort_deadline_ns;	/* the platform was asked to abort */
+	enum vasi_state peer_state;	/* as the peer's platform said */
 	bool peer_done;			/* the peer has said BYE */
 	uint64_t peer_done_deadline_ns;
 
@@ -406,6 +407,9 @@ void move_end(struct move *m, enum move_phase outcome, enum wire_code code,
 	      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void move_lost(struct move *m, enum wire_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The peer broke the rules of the protocol */
+void move_broken(struct move *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Have the platform abort the stream; the move ends when it has */
 void move_abort(struct move *m, uint32_t reason, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

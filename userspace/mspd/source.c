@@ -212,7 +212,7 @@ static bool accepted(struct link *link, const struct frame *frame)
 	int ret;
 
 	if (m->agreed.sessions) {
-		move_lost(m, WIRE_CODE_PROTOCOL, "peer %s sent ACCEPT again",
+		move_broken(m, "peer %s sent ACCEPT again",
 			  m->status.peer);
 		return true;
 	}
@@ -226,7 +226,7 @@ static bool accepted(struct link *link, const struct frame *frame)
 	}
 	if (ret) {
 		m->agreed.sessions = 0;
-		move_lost(m, WIRE_CODE_PROTOCOL, "peer %s: %s", m->status.peer, error);
+		move_broken(m, "peer %s: %s", m->status.peer, error);
 		return true;
 	}
 	memcpy(m->tokens, link->body + sizeof(body),
@@ -285,7 +285,7 @@ static bool attached(struct link *link)
 	struct move *m = link->move;
 
 	if (link->attached) {
-		move_lost(m, WIRE_CODE_PROTOCOL, "peer %s sent ATTACHED again",
+		move_broken(m, "peer %s sent ATTACHED again",
 			  m->status.peer);
 		return true;
 	}
@@ -419,11 +419,11 @@ int source_begin(struct link *link, const struct frame *frame)
 	int ret;
 
 	if (!s->in_ready) {
-		move_lost(m, WIRE_CODE_PROTOCOL, "REVERSE before the sessions are attached");
+		move_broken(m, "REVERSE before the sessions are attached");
 		return -ECANCELED;
 	}
 	if (frame->offset != order_end(&s->in.order)) {
-		move_lost(m, WIRE_CODE_PROTOCOL, "REVERSE: session %u: offset is %" PRIu64
+		move_broken(m, "REVERSE: session %u: offset is %" PRIu64
 			  ", expected %" PRIu64, s->index, frame->offset,
 			  order_end(&s->in.order));
 		return -ECANCELED;
@@ -434,7 +434,7 @@ int source_begin(struct link *link, const struct frame *frame)
 	if (ret == -ENOBUFS)
 		return -EAGAIN;
 	if (ret < 0) {
-		move_lost(m, WIRE_CODE_PROTOCOL, "REVERSE: session %u: %s", s->index,
+		move_broken(m, "REVERSE: session %u: %s", s->index,
 			  strerror(-ret));
 		return -ECANCELED;
 	}
@@ -461,13 +461,13 @@ static bool acknowledged(struct link *link, const struct frame *frame)
 	uint64_t before = s->out.acked;
 
 	if (opqueue_ack(&s->out, frame->offset)) {
-		move_lost(m, WIRE_CODE_PROTOCOL, "ACK: session %u: offset is %" PRIu64
+		move_broken(m, "ACK: session %u: offset is %" PRIu64
 			  ", allowed are %" PRIu64 " to %" PRIu64, s->index,
 			  frame->offset, s->out.acked, s->out.cut_end);
 		return true;
 	}
 	if (credit_grant(&s->credit, frame->argument)) {
-		move_lost(m, WIRE_CODE_PROTOCOL, "ACK: session %u: limit %" PRIu64
+		move_broken(m, "ACK: session %u: limit %" PRIu64
 			  " is less than %" PRIu64 ", granted before", s->index,
 			  frame->argument, s->credit.limit);
 		return true;

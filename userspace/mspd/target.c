@@ -364,13 +364,13 @@ int target_begin(struct link *link, const struct frame *frame)
 	int ret;
 
 	if (!m->donors || !move_uses(m, s->index, link->index)) {
-		move_lost(m, WIRE_CODE_PROTOCOL, "DATA: session %u is not for connection %u now",
+		move_broken(m, "DATA: session %u is not for connection %u now",
 			  s->index, link->index);
 		return -ECANCELED;
 	}
 	/* With one way there is no other that could bring what is left out */
 	if (frame->offset != order_end(&s->in.order) && ways(m, s->index) == 1) {
-		move_lost(m, WIRE_CODE_PROTOCOL, "DATA: session %u: offset is %" PRIu64
+		move_broken(m, "DATA: session %u: offset is %" PRIu64
 			  ", expected %" PRIu64, s->index, frame->offset,
 			  order_end(&s->in.order));
 		return -ECANCELED;
@@ -378,7 +378,7 @@ int target_begin(struct link *link, const struct frame *frame)
 	ret = intake_begin(&s->in, frame->offset, frame->length, link->reader.iov,
 			   READER_MAX_IOV, &link->frame);
 	if (ret < 0) {
-		move_lost(m, WIRE_CODE_PROTOCOL, "DATA: session %u: offset %" PRIu64
+		move_broken(m, "DATA: session %u: offset %" PRIu64
 			  ", length %" PRIu32 ": %s", s->index, frame->offset,
 			  frame->length, intake_error(ret));
 		return -ECANCELED;
@@ -404,7 +404,7 @@ static bool reverse_acknowledged(struct link *link, const struct frame *frame)
 	struct session *s = &link->move->sessions[frame->session];
 
 	if (opqueue_ack(&s->out, frame->offset))
-		move_lost(link->move, WIRE_CODE_PROTOCOL, "REVERSE_ACK: session %u: offset is %"
+		move_broken(link->move, "REVERSE_ACK: session %u: offset is %"
 			  PRIu64 ", allowed are %" PRIu64 " to %" PRIu64, s->index,
 			  frame->offset, s->out.acked, s->out.cut_end);
 	return true;
@@ -423,13 +423,13 @@ bool target_done(struct link *link, const struct frame *frame)
 	case WIRE_HELLO:
 		if (link->kind == LINK_PENDING)
 			return hello(link);
-		move_lost(link->move, WIRE_CODE_PROTOCOL, "peer %s sent HELLO again",
+		move_broken(link->move, "peer %s sent HELLO again",
 			  link->move->status.peer);
 		return true;
 	case WIRE_ATTACH:
 		if (link->kind == LINK_PENDING)
 			return attach(link, frame);
-		move_lost(link->move, WIRE_CODE_PROTOCOL, "peer %s sent ATTACH again",
+		move_broken(link->move, "peer %s sent ATTACH again",
 			  link->move->status.peer);
 		return !link->closing;
 	case WIRE_DATA:
