@@ -38,8 +38,10 @@ static const char usage_text[] =
 "  stream-end ID            forget one that is Completed or Aborted\n"
 "  verdict ID               on the target: what the ownership record says; writes\n"
 "                           \"never\" if there is none\n"
-"  recover ID --target SOCKET\n"
-"                           on the source: ask the target's record, and act on it\n"
+"  recover ID --target SOCKET [--restarted]\n"
+"                           on the source: ask the target's record, and act on it;\n"
+"                           --restarted: a target that was restarted and no longer\n"
+"                           knows the stream\n"
 "  call METHOD [JSON]       any method\n"
 "\n"
 "  -S, --socket SOCKET      management socket (default: $PHYPD_SOCKET, or\n"
@@ -335,6 +337,35 @@ static int run_method(const struct command *command,
 }
 
 /*
+ * A system that never was the target would write "never" just as well, and the
+ * partition might then run twice: so the system has to know the stream.
+ */
+static int check_target(const char *target, const char *id)
+{
+	json_t *params = json_pack("{s:s}", "stream_id", id);
+	struct rpc_error err = { 0 };
+	json_t *result = NULL;
+	bool is_target;
+
+	if (rpc_client_call(target, "stream.show", params, RECOVER_TIMEOUT_MS,
+			    &result, &err)) {
+		fprintf(stderr, "phypctl: recover: %s; nothing was changed\n",
+			err.text);
+		if (err.code == RPC_NOT_FOUND)
+			fprintf(stderr, "If %s is the target, and was restarted since, repeat with --restarted.\n",
+				target);
+		return EXIT_FAILURE;
+	}
+	is_target = !strcmp(text_of(result, "role"), "target");
+	json_decref(result);
+	if (is_target)
+		return EXIT_SUCCESS;
+	fprintf(stderr, "phypctl: recover: %s is the stream's source, not its target; nothing was changed\n",
+		target);
+	return EXIT_FAILURE;
+}
+
+/*
  * The target's record decides, so it is asked first; without its answer the
  * source stays as it is.
  */
@@ -347,6 +378,11 @@ static int run_recover(const struct command *command,
 
 	if (strcmp(inv->argv[1], "--target"))
 		return usage("recover: --target is missing", NULL);
+	if (inv->argc > 3 && strcmp(inv->argv[3], "--restarted"))
+		return usage("recover: unknown option", inv->argv[3]);
+	status = inv->argc > 3 ? EXIT_SUCCESS : check_target(inv->argv[2], id);
+	if (status)
+		return status;
 	status = call(inv->argv[2], "stream.verdict",
 		      json_pack("{s:s}", "stream_id", id), RECOVER_TIMEOUT_MS,
 		      &verdict);
@@ -405,7 +441,7 @@ static const struct command commands[] = {
 	  run_method },
 	{ "verdict", "stream.verdict", 1, 1, stream_id_params, print_object,
 	  run_method },
-	{ "recover", "stream.recover", 3, 3, NULL, print_state, run_recover },
+	{ "recover", "stream.recover", 3, 4, NULL, print_state, run_recover },
 	{ "call", NULL, 1, 2, call_params, NULL, run_method },
 };
 

@@ -26,7 +26,13 @@ static void home_mark(void *ctx, uint64_t offset, uint64_t length)
 	phyp_lpar_mark(((struct partition *)ctx)->lpar, offset, length);
 }
 
-static void wake(struct partition *p)
+/**
+ * partition_wake() - let the loop look at a partition soon
+ * @p:		partition
+ *
+ * Context: any thread; does not sleep.
+ */
+void partition_wake(struct partition *p)
 {
 	if (!atomic_exchange(&p->woken, true))
 		system_wake(p->system);
@@ -34,7 +40,7 @@ static void wake(struct partition *p)
 
 static void home_wake(void *ctx)
 {
-	wake(ctx);
+	partition_wake(ctx);
 }
 
 static const struct synthetic_ops home_ops = {
@@ -62,7 +68,7 @@ static void lpar_resume(void *ctx)
 	p->executions++;
 	synthetic_start(p->home);
 	/* The platform is in the middle of something: look at the waits later */
-	wake(p);
+	partition_wake(p);
 }
 
 static long lpar_save_state(void *ctx, void *buf, size_t size)
@@ -94,7 +100,7 @@ static void lpar_aborted(void *ctx)
 	struct partition *p = ctx;
 
 	p->drop = true;
-	wake(p);
+	partition_wake(p);
 }
 
 static void lpar_completed(void *ctx)
@@ -103,7 +109,7 @@ static void lpar_completed(void *ctx)
 
 	if (p->state == PARTITION_SUSPENDED)
 		p->state = PARTITION_MOVED;
-	wake(p);
+	partition_wake(p);
 }
 
 static const struct phyp_lpar_ops lpar_ops = {
@@ -573,163 +579,6 @@ void partitions_take_events(struct system *system)
 		if (atomic_exchange(&p->woken, false))
 			take_events(p);
 	}
-}
-
-/* ---- Digest and comparison ---- */
-
-struct memory_job {
-	struct job job;
-	struct partition *p;
-	struct rpc_request *req;
-	uint64_t executions;
-	int fd;				/* to compare with; -1: digest */
-	void *state;
-	long state_bytes;
-	uint8_t digest[DIGEST_BYTES];
-	uint64_t differing;
-	int ret;
-	char error[MEMORY_ERROR_BYTES];
-};
-
-static void memory_work(struct job *job)
-{
-	struct memory_job *m = container_of(job, struct memory_job, job);
-	const struct memory *memory = &m->p->memory;
-
-	if (m->fd >= 0) {
-		m->ret = content_compare(memory, m->p->granule, m->fd, job,
-					 &m->differing, m->error);
-		return;
-	}
-	m->ret = memory_digest(memory, m->state, (size_t)m->state_bytes, job,
-			       m->digest);
-	if (m->ret)
-		strcpy(m->error, strerror(-m->ret));
-}
-
-static json_t *digest_json(const uint8_t digest[DIGEST_BYTES])
-{
-	static const char digits[] = "0123456789abcdef";
-	char text[2 * DIGEST_BYTES + 1];
-
-	for (unsigned int i = 0; i < DIGEST_BYTES; i++) {
-		text[2 * i] = digits[digest[i] >> 4];
-		text[2 * i + 1] = digits[digest[i] & 15];
-	}
-	text[2 * DIGEST_BYTES] = '\0';
-	return json_pack("{s:s}", "digest", text);
-}
-
-static void memory_done(struct job *job)
-{
-	struct memory_job *m = container_of(job, struct memory_job, job);
-	struct partition *p = m->p;
-
-	p->jobs--;
-	if (m->ret)
-		rpc_fail(m->req, RPC_FAILED, "partition %s: %s", p->name,
-			 m->ret == -ECANCELED ? "the system is going down" :
-			 m->error);
-	else if (m->executions != p->executions)
-		rpc_fail(m->req, RPC_STATE, "partition %s began to execute meanwhile",
-			 p->name);
-	else if (m->fd >= 0)
-		rpc_reply(m->req, json_pack("{s:o}", "differing",
-					    rpc_json_u64(m->differing)));
-	else
-		rpc_reply(m->req, digest_json(m->digest));
-	if (m->fd >= 0)
-		close(m->fd);
-	free(m->state);
-	free(m);
-	/* Somebody may have waited for the memory */
-	if (p->drop)
-		wake(p);
-}
-
-/* Is all of the memory here, and does nobody write it? */
-static bool is_still(struct partition *p, struct rpc_request *req)
-{
-	const char *why = NULL;
-
-	if (p->state == PARTITION_MAKING || p->state == PARTITION_LEAVING ||
-	    p->drop)
-		why = "its memory is being worked on";
-	else if (p->state == PARTITION_MOVED)
-		why = "it has moved, this memory is no longer its own";
-	else if (synthetic_executing(p->home) || p->stopping != STOP_NONE)
-		why = "it is executing";
-	else if (p->stream && stream_is_arriving(p->stream))
-		why = "pages of it have not arrived yet";
-	if (why)
-		rpc_fail(req, RPC_STATE, "partition %s is %s: %s", p->name,
-			 partition_state_name(p), why);
-	return !why;
-}
-
-static void start_memory_job(struct partition *p, int fd,
-			     struct rpc_request *req)
-{
-	struct memory_job *m = calloc(1, sizeof(*m));
-
-	if (!m)
-		goto err_fail;
-	m->p = p;
-	m->req = req;
-	m->executions = p->executions;
-	m->fd = fd;
-	m->job.work = memory_work;
-	m->job.done = memory_done;
-	m->state = malloc(PHYP_MAX_CPU_STATE);
-	if (!m->state)
-		goto err_free;
-	m->state_bytes = synthetic_save(p->home, m->state, PHYP_MAX_CPU_STATE);
-	if (m->state_bytes < 0 || job_start(&p->system->jobs, &m->job))
-		goto err_free_state;
-	p->jobs++;
-	return;
-
-err_free_state:
-	free(m->state);
-err_free:
-	free(m);
-err_fail:
-	if (fd >= 0)
-		close(fd);
-	rpc_fail(req, RPC_NOT_ENOUGH, "no memory or thread for it; %u jobs are running",
-		 p->system->jobs.count);
-}
-
-/**
- * partition_digest() - SHA-256 over memory and processor state
- * @p:		partition that does not execute
- * @req:	answered when it is computed
- */
-void partition_digest(struct partition *p, struct rpc_request *req)
-{
-	if (is_still(p, req))
-		start_memory_job(p, -1, req);
-}
-
-/**
- * partition_compare() - count pages that differ from a file
- * @p:		partition that does not execute
- * @path:	the file
- * @req:	answered when it is known
- */
-void partition_compare(struct partition *p, const char *path,
-		       struct rpc_request *req)
-{
-	char error[MEMORY_ERROR_BYTES];
-	int fd;
-
-	if (!is_still(p, req))
-		return;
-	if (content_open(path, 0, &fd, error)) {
-		rpc_fail(req, RPC_FAILED, "%s", error);
-		return;
-	}
-	start_memory_job(p, fd, req);
 }
 
 /* ---- The end ---- */

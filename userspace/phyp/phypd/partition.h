@@ -116,6 +116,8 @@ void partition_compare(struct partition *p, const char *path,
 void partition_wait(struct partition *p, const char *state,
 		    uint64_t timeout_ms, struct rpc_request *req);
 
+/* Any thread: the loop is to take its events */
+void partition_wake(struct partition *p);
 json_t *partition_json(struct partition *p);
 /* Something about it changed: look at the requests that wait */
 void partition_changed(struct partition *p);

@@ -353,9 +353,7 @@ void streams_state_changed(void *ctx, struct phyp_stream *stream,
 	(void)old;
 	(void)new;
 	TAILQ_FOREACH(s, &system->streams, link) {
-		if (s->phyp != stream || !s->partition)
-			continue;
-		if (!atomic_exchange(&s->partition->woken, true))
-			system_wake(system);
+		if (s->phyp == stream && s->partition)
+			partition_wake(s->partition);
 	}
 }
