@@ -261,9 +261,12 @@ static void carry(struct ts *ts)
 {
 	bool moved = true;
 
-	while (moved)
-		moved = ts_act(ts, TS_GATHER, 0) | ts_act(ts, TS_DOWNLOAD, 0) |
-			ts_act(ts, TS_DONATE_TGT, 0) | ts_act(ts, TS_ANSWER, 0);
+	while (moved) {
+		moved = ts_act(ts, TS_GATHER, 0);
+		moved |= ts_act(ts, TS_DOWNLOAD, 0);
+		moved |= ts_act(ts, TS_DONATE_TGT, 0);
+		moved |= ts_act(ts, TS_ANSWER, 0);
+	}
 }
 
 /* What was sent of a page was taken, the rest not: it goes again whole */

@@ -1020,6 +1020,8 @@ static uint32_t some_bytes(struct ts *ts)
 
 static bool act(struct ts *ts, enum ts_action action, unsigned int i)
 {
+	bool did;
+
 	switch (action) {
 	case TS_DONATE_SRC:
 		return act_donate(&ts->src, i);
@@ -1031,12 +1033,14 @@ static bool act(struct ts *ts, enum ts_action action, unsigned int i)
 		return ts_download(ts, &ts->forward[i], &ts->tgt, i,
 				   some_bytes(ts));
 	case TS_ANSWER:
-		return ts_answer(&ts->forward[i], &ts->src, i) |
-		       ts_answer(&ts->reverse[i], &ts->tgt, i);
+		did = ts_answer(&ts->forward[i], &ts->src, i);
+		did |= ts_answer(&ts->reverse[i], &ts->tgt, i);
+		return did;
 	case TS_REVERSE:
-		return ts_gather(ts, &ts->reverse[i], &ts->tgt, i) |
-		       ts_download(ts, &ts->reverse[i], &ts->src, i,
+		did = ts_gather(ts, &ts->reverse[i], &ts->tgt, i);
+		did |= ts_download(ts, &ts->reverse[i], &ts->src, i,
 				   some_bytes(ts));
+		return did;
 	case TS_MESSAGE_SRC:
 		return ts_deliver_message(ts, &ts->src);
 	case TS_MESSAGE_TGT:
