@@ -48,7 +48,7 @@ static const char usage_text[] =
 "                           " DEFAULT_SOCKET ")\n"
 "  --json                   print the answer as JSON\n"
 "  -h, --help, --version\n"
-"Exit status: 0, 1 the call failed or its input is wrong, 2 wrong usage.\n";
+"Exit status: 0, 1 the call failed, 2 wrong usage or an unusable description.\n";
 
 /**
  * struct invocation - what was asked for
@@ -328,7 +328,7 @@ static int run_method(const struct command *command,
 	int status;
 
 	if (!params)
-		return EXIT_FAILURE;
+		return EXIT_USAGE;
 	status = call(inv->socket, method, params, NO_TIMEOUT, &result);
 	if (!status)
 		print_result(command, inv, result);
