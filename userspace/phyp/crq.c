@@ -42,7 +42,8 @@ static void refuse(struct phyp_vdev *vdev, const struct vasi_crq *entry,
 	memset(&msg.caps, 0, sizeof(msg.caps));
 	if (entry->format == VASI_FMT_OPEN)
 		msg.handle = 0;
-	if (entry->format == VASI_FMT_FREE_BUFFER)
+	if (entry->format == VASI_FMT_FREE_BUFFER ||
+	    entry->format == VASI_FMT_PROGRESS)
 		msg.data = 0;
 	phyp_send(vdev, &msg);
 }

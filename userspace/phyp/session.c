@@ -381,6 +381,28 @@ enum vasi_status phyp_download_queue(struct phyp_session *s,
 	return VASI_SUCCESS;
 }
 
+/* The whole list is looked at before any of its data, as LoPAR has it */
+static enum vasi_status check_segments(struct phyp_session *s, const void *buf,
+				       uint32_t length)
+{
+	struct vasi_seg_iter it;
+	struct vasi_segment seg;
+	uint64_t bytes = 0;
+	int more;
+
+	vasi_download_parse(buf, length, &it);
+	while ((more = vasi_download_next(&it, &seg)) > 0) {
+		if (seg.kind == VASI_SEG_INDIRECT && seg.length &&
+		    !phyp_dma_valid(s->vdev, seg.ioba, seg.length))
+			break;
+		/* Indirect segments may all name the same memory */
+		bytes += seg.length;
+		if (bytes > PHYP_MAX_DOWNLOAD_BYTES)
+			break;
+	}
+	return more ? VASI_INVALID_DOWNLOAD_SPECIFIER : VASI_SUCCESS;
+}
+
 static enum vasi_status feed_indirect(struct phyp_session *s,
 				      const struct vasi_segment *seg)
 {
@@ -391,28 +413,24 @@ static enum vasi_status feed_indirect(struct phyp_session *s,
 		return VASI_SUCCESS;
 	if (!phyp_dma_valid(s->vdev, seg->ioba, seg->length) ||
 	    phyp_dma_get(s->vdev, seg->ioba, seg->length, &dma))
-		return VASI_INVALID_DOWNLOAD_DATA;
+		return VASI_INVALID_DOWNLOAD_SPECIFIER;
 	status = phyp_stream_feed(s, dma.data, seg->length);
 	phyp_dma_put(&dma, false);
 	return status;
 }
 
+/* The VSP may change the list since it was checked: nothing is trusted */
 static enum vasi_status feed_segments(struct phyp_session *s, const void *buf,
 				      uint32_t length)
 {
-	enum vasi_status status = VASI_SUCCESS;
+	enum vasi_status status = check_segments(s, buf, length);
 	struct vasi_seg_iter it;
 	struct vasi_segment seg;
 	uint64_t bytes = 0;
-	int more;
+	int more = 0;
 
 	vasi_download_parse(buf, length, &it);
-	while (!status) {
-		more = vasi_download_next(&it, &seg);
-		if (more <= 0)
-			return more ? VASI_INVALID_DOWNLOAD_SPECIFIER :
-				      VASI_SUCCESS;
-		/* Indirect segments may all name the same memory */
+	while (!status && (more = vasi_download_next(&it, &seg)) > 0) {
 		bytes += seg.length;
 		if (bytes > PHYP_MAX_DOWNLOAD_BYTES)
 			return VASI_INVALID_DOWNLOAD_SPECIFIER;
@@ -421,6 +439,8 @@ static enum vasi_status feed_segments(struct phyp_session *s, const void *buf,
 		else
 			status = phyp_stream_feed(s, seg.data, seg.length);
 	}
+	if (!status && more < 0)
+		status = VASI_INVALID_DOWNLOAD_SPECIFIER;
 	return status;
 }
 
