@@ -23,7 +23,7 @@ static struct move_record *find(struct mover *mover, uint64_t stream_id)
 
 	/* The latest first: a stream may have been parked and started again */
 	TAILQ_FOREACH_REVERSE(rec, &mover->records, record_list, link) {
-		if (rec->status.stream_id == stream_id)
+		if (rec->stream_id == stream_id)
 			return rec;
 	}
 	return NULL;
@@ -221,6 +221,7 @@ static struct move_record *new_record(struct mover *mover, struct device *d,
 	pthread_mutex_init(&rec->lock, NULL);
 	rec->mover = mover;
 	rec->device = d;
+	rec->stream_id = params->stream_id;
 	rec->refs = 1;
 	rec->changed.run = record_changed;
 	rec->gone.run = record_gone;
@@ -320,7 +321,7 @@ static void forward(struct mover *mover, struct rpc_request *req,
 	}
 	if (rec->closed) {
 		rpc_fail(req, RPC_STATE, "the move of stream %016" PRIx64 " has ended: %s",
-			 id, move_phase_name(rec->status.phase));
+			 id, move_phase_name(status_of(rec).phase));
 		return;
 	}
 	cmd = new_command(req, rec, execute);

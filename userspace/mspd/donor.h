@@ -42,6 +42,8 @@ struct donor_device {
  * The rest belongs to the pool, under its lock.
  */
 struct donor_entry {
+	bool in_pool;
+	bool removing_asked;
 	TAILQ_ENTRY(donor_entry) link;
 	struct donor_device *device;
 	struct vasi_session *session;
@@ -53,8 +55,6 @@ struct donor_entry {
 	int64_t result;
 	int64_t state;
 	bool ask_state;
-	bool in_pool;
-	bool removing_asked;
 	bool busy;
 	bool kicked;
 	bool done;

@@ -113,6 +113,7 @@ struct move_status {
  * @refs:	commands under way, and the list; main thread
  * @closed:	the worker has let go of it; main thread
  * @device:	of the move
+ * @stream_id:	of the move; never changes
  * @lock:	protects @status and @told
  * @status:	the latest
  * @told:	@changed is posted
@@ -126,6 +127,7 @@ struct move_record {
 	bool closed;
 	struct mover *mover;
 	struct device *device;
+	uint64_t stream_id;
 	pthread_mutex_t lock;
 	struct move_status status;
 	bool told;

@@ -177,8 +177,9 @@ static int run(struct mover *mover)
 	ctl_close(mover);
 
 err_stop_workers:
-	stop_workers(mover);
+	/* Donors post to the workers' mailboxes, and workers to ours */
 	donor_pool_free(mover->donors);
+	stop_workers(mover);
 	free(mover->devices);
 err_exit_mailbox:
 	mailbox_exit(&mover->mailbox);
