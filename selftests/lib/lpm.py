@@ -14,6 +14,7 @@ process it started, by pid, and removes the directory.
 
 import atexit
 import contextlib
+import glob
 import itertools
 import json
 import os
@@ -37,6 +38,8 @@ SANITIZE = os.environ.get("SANITIZE", "")
 SLOW = 6 if SANITIZE else 1
 # Longest wait for anything that is bound to happen
 PATIENCE_S = 40 * SLOW
+# Longest time that a daemon takes to end, leak check included
+STOP_S = 20
 
 MIB = 1 << 20
 
@@ -236,11 +239,23 @@ class Daemon:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGCONT)
             try:
-                self.process.wait(PATIENCE_S)
+                self.process.wait(STOP_S)
             except subprocess.TimeoutExpired:
+                self.describe_threads()
                 self.kill()
-                raise AssertionError("%s ignored SIGTERM" % self.label)
+                raise AssertionError("%s ignored SIGTERM" % self.label) \
+                    from None
         return self.process.returncode
+
+    def describe_threads(self):
+        """Where a process hangs, as far as the kernel tells."""
+        for task in glob.glob("/proc/%d/task/*" % self.process.pid):
+            facts = []
+            for name in ("comm", "wchan", "syscall"):
+                with contextlib.suppress(OSError), \
+                        open(task + "/" + name, encoding="ascii") as file:
+                    facts.append(file.read().strip())
+            note("%s hangs: %s" % (self.label, " ".join(facts)))
 
     def log(self):
         try:
