@@ -3,7 +3,10 @@
  * The second pane: windows of partition memory, and what its I/O addresses mean.
  *
  * A window is mapped whole and only to be read.  It stays mapped while an
- * operation points into it, also after the platform took it back.
+ * operation points into it, also after the platform took it back.  Its page
+ * tables are filled where the platform's slots show it and given back when a slot
+ * shows something else: unmapping a large partition at once would keep the
+ * caller's event loop from all else.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -58,7 +61,11 @@ static int window_map(struct vasi_window *window, int fd)
 		return -ERANGE;
 	window->base = mmap(NULL, window->bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE,
 			    fd, 0);
-	return window->base == MAP_FAILED ? -errno : 0;
+	if (window->base == MAP_FAILED)
+		return -errno;
+	/* Saves the kernel marking every page as used when it is unmapped */
+	madvise(window->base, window->bytes, MADV_SEQUENTIAL);
+	return 0;
 }
 
 /* WINDOW: takes @fd over */
@@ -154,6 +161,12 @@ static int grow_maps(struct user_device *user)
 	return 0;
 }
 
+/* The platform maps a range anew only when no operation points into it */
+static void forget_pages(const struct user_map *map)
+{
+	madvise(map->window->base + map->offset, map->bytes, MADV_DONTNEED);
+}
+
 /* Put @map in place of what it overlaps */
 static int replace_maps(struct user_device *user, const struct user_map *map)
 {
@@ -168,6 +181,8 @@ static int replace_maps(struct user_device *user, const struct user_map *map)
 		if (grow_maps(user))
 			return -ENOMEM;
 	}
+	for (uint32_t i = first; i < last; i++)
+		forget_pages(&user->maps[i]);
 	memmove(&user->maps[first + 1], &user->maps[last],
 		(user->map_count - last) * sizeof(*map));
 	user->map_count += 1 - (last - first);

@@ -6,10 +6,15 @@
  */
 #include "phyp/internal.h"
 
+/*
+ * The slot that shows @offset, or else the free one that was used last: a pass
+ * comes round to a piece only after all others, so that keeping many pieces would
+ * bring nothing, and the VSP has to map whatever is kept.
+ */
 static int find_slot(const struct phyp_vdev *vdev,
 		     const struct phyp_stream *stream, uint64_t offset)
 {
-	int i, oldest = -EBUSY;
+	int i, best = -EBUSY;
 
 	for (i = 0; i < PHYP_PANE_SLOTS; i++) {
 		const struct phyp_slot *slot = &vdev->slots[i];
@@ -18,10 +23,10 @@ static int find_slot(const struct phyp_vdev *vdev,
 			return i;
 		if (slot->users)
 			continue;
-		if (oldest < 0 || slot->last_use < vdev->slots[oldest].last_use)
-			oldest = i;
+		if (best < 0 || slot->last_use > vdev->slots[best].last_use)
+			best = i;
 	}
-	return oldest;
+	return best;
 }
 
 static int open_window(struct phyp_stream *stream, struct phyp_vdev *vdev)
