@@ -101,8 +101,10 @@ static void do_capabilities(struct phyp_vdev *vdev, const struct vasi_msg *msg)
 {
 	struct vasi_caps caps = { 0 };
 
-	/* A service that is not offered has no capabilities; there is no status
-	 * for it */
+	/*
+	 * A service that is not offered has no capabilities; there is no status
+	 * for it
+	 */
 	if (msg->service == VASI_SERVICE_SOURCE_MOVER ||
 	    msg->service == VASI_SERVICE_TARGET_MOVER) {
 		caps = supported(vdev, &msg->caps);
@@ -141,8 +143,10 @@ static void do_close(struct phyp_session *s, const struct vasi_msg *msg)
 	struct phyp_vdev *vdev = s->vdev;
 	uint32_t top = s->top;
 
-	/* Everything that was asked before comes first, without waiting for
-	 * cycles that nobody may donate any more */
+	/*
+	 * Everything that was asked before comes first, without waiting for
+	 * cycles that nobody may donate any more
+	 */
 	phyp_downloads_run(s, UINT64_MAX);
 	phyp_session_close(s);
 	phyp_send(vdev, &(struct vasi_msg) {

@@ -193,8 +193,10 @@ uint64_t phyp_bitmap_remove(struct phyp_bitmap *bm, uint64_t first,
 	uint64_t n = count ? span(first, count) : 0;
 	uint64_t gone;
 
-	/* Look for pages to remove: an empty set is not even read, let alone
-	 * written, word for word.  Within one word that is more than it saves. */
+	/*
+	 * Look for pages to remove: an empty set is not even read, let alone
+	 * written, word for word.  Within one word that is more than it saves.
+	 */
 	if (n < count)
 		gone = remove_found(bm, first, first + count);
 	else
@@ -224,7 +226,10 @@ bool phyp_bitmap_test(const struct phyp_bitmap *bm, uint64_t bit)
 
 uint64_t phyp_bitmap_count(const struct phyp_bitmap *bm)
 {
-	return __atomic_load_n(&bm->set, __ATOMIC_RELAXED);
+	int64_t set = __atomic_load_n(&bm->set, __ATOMIC_RELAXED);
+
+	/* A page may be taken before the thread that added it has counted it */
+	return set > 0 ? set : 0;
 }
 
 uint64_t phyp_bitmap_word(const struct phyp_bitmap *bm, uint64_t index)
@@ -422,8 +427,10 @@ void phyp_pages_track(struct phyp_pages *p)
 void phyp_pages_untrack(struct phyp_pages *p)
 {
 	__atomic_store_n(&p->tracking, false, __ATOMIC_SEQ_CST);
-	/* A processor may be between its look and its add: leave no bit behind
-	 * that matters; tracking anew starts from every page ever written */
+	/*
+	 * A processor may be between its look and its add: leave no bit behind
+	 * that matters; tracking anew starts from every page ever written
+	 */
 	phyp_bitmap_remove(&p->dirty, 0, p->count);
 }
 

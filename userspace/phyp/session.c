@@ -469,8 +469,10 @@ static uint64_t run_download(struct phyp_session *s,
 
 void phyp_download_failed(struct phyp_session *s, enum vasi_status status)
 {
-	/* LoPAR: unrecoverable; on a target that has resumed the partition stays,
-	 * see Documentation/handover.rst */
+	/*
+	 * LoPAR: unrecoverable; on a target that has resumed the partition stays,
+	 * see Documentation/handover.rst
+	 */
 	s->failed = true;
 	if (!phyp_stream_final(s->stream))
 		phyp_stream_abort(s->stream, VASI_ABORT_PLATFORM, status);
