@@ -21,6 +21,8 @@
 #define REVERSE_IOV		64
 #define MAX_FRAME		(1 << 20)
 #define PROGRESS_NS		(200 * NSEC_PER_MSEC)
+/* Credit that is worth its memory, in round trips at the present rate */
+#define USEFUL_ROUND_TRIPS	4
 /* Connections that may be there without having said what they are */
 #define MAX_PENDING		8
 
@@ -539,18 +541,33 @@ void target_turn(struct move *m)
 }
 
 /*
+ * What a session's credit is good for: a move that only credit limits has one
+ * round trip's worth under way, so that a few times that is enough for any that
+ * something else limits.
+ */
+static uint64_t useful_credit(const struct move *m)
+{
+	double bytes = (double)m->status.rate * (double)m->status.rtt_us / 1e6;
+
+	if (!m->status.rate || !m->status.rtt_us)
+		return UINT64_MAX;
+	return (uint64_t)(USEFUL_ROUND_TRIPS * bytes) / m->nsessions;
+}
+
+/*
  * More credit where the source was stopped for want of it, unless the buffers
  * are with our own platform: then more of them would only wait.
  */
 static void grow(struct move *m)
 {
 	const struct config *config = m->config;
+	uint64_t useful = useful_credit(m);
 
 	for (unsigned int i = 0; i < m->nsessions; i++) {
 		struct intake *in = &m->sessions[i].in;
 		uint64_t bytes = (uint64_t)in->count * config->buffer_bytes;
 
-		if (in->downloading >= in->count / 2 ||
+		if (in->downloading >= in->count / 2 || bytes > useful ||
 		    bytes * 2 > config->pool_max / m->nsessions)
 			continue;
 		if (!intake_grow(in, in->count))
