@@ -161,7 +161,12 @@ int vasi_pool_setup(struct vasi_session *s, uint32_t bytes, uint32_t count)
 	return (int)s->pool_count++;
 }
 
-/* Give all pools of a session back, zeroed; the platform has forgotten them */
+/*
+ * Give all pools of a session back, zeroed.  The platform has forgotten them,
+ * unless the device is lost: then it may not know yet, and may still be taking
+ * what a buffer holds.  Zeros would be taken for contents, so the memory stays
+ * as it is until the device is closed.
+ */
 void vasi_pools_free(struct vasi_session *s)
 {
 	while (s->pool_count) {
@@ -169,8 +174,9 @@ void vasi_pools_free(struct vasi_session *s)
 
 		for (uint32_t i = 0; i < pool->count; i++)
 			vasi_buf_release(s, &pool->bufs[i]);
-		vasi_pane_free(&s->dev->pane, pool->offset,
-			       (uint64_t)pool->bytes * pool->count);
+		if (!s->dev->lost)
+			vasi_pane_free(&s->dev->pane, pool->offset,
+				       (uint64_t)pool->bytes * pool->count);
 		free(pool->bufs);
 		memset(pool, 0, sizeof(*pool));
 	}
