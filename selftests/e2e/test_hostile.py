@@ -34,6 +34,7 @@ CRQ, HCALL = 1, 2
 PR_SET_DUMPABLE = 4
 
 MOVER_MAGIC = b"VASIMOVR"
+MOVER_STATE = 11
 
 
 def still_moves(lab, **options):
@@ -186,6 +187,10 @@ def _():
             frame(relays.ATTACH, b"\0" * 16),
             frame(relays.ATTACH, noise.randbytes(16), argument=99),
             frame(relays.DATA, b"\0" * 100),
+            # Aborted; ended for a fault; a stranger may say neither
+            frame(MOVER_STATE, argument=2 << 32),
+            frame(relays.BYE, b"no", argument=1),
+            frame(relays.PING, argument=1),
             frame(200, b""),
         ]
         for data in strange:

@@ -297,6 +297,12 @@ static int begin(struct reader *reader, const struct frame *frame)
 
 	if (link->move->ending)
 		return into_nothing(link, frame);
+	/* What a stranger says must not reach the move: its STATE could abort it */
+	if (link->kind == LINK_PENDING && frame->type != WIRE_HELLO &&
+	    frame->type != WIRE_ATTACH && frame->type != WIRE_REFUSE) {
+		link_refuse(link, WIRE_CODE_PROTOCOL, "HELLO or ATTACH expected");
+		return -ECANCELED;
+	}
 	if (frame->type == WIRE_DATA)
 		return target_begin(link, frame);
 	if (frame->type == WIRE_REVERSE)

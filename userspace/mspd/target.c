@@ -439,9 +439,6 @@ bool target_done(struct link *link, const struct frame *frame)
 	case WIRE_REVERSE_ACK:
 		return reverse_acknowledged(link, frame);
 	default:
-		/* Nothing else belongs before it is known what a connection is */
-		if (link->kind == LINK_PENDING)
-			link_refuse(link, WIRE_CODE_PROTOCOL, "HELLO or ATTACH expected");
 		return !link->closing;
 	}
 }
