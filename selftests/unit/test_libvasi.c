@@ -1613,6 +1613,7 @@ static void test_dirty_map(void **state)
 	vasi_dirty_map(f->s, 0, 0, 1000, 100, 0, true, 6);
 	answer_dirty_map(f, 101, 0);
 	next_event(f, VASI_EV_DIRTY_MAP);
+	assert_int_equal(f->ev.dirty_map.pages, 0);
 	expect_lost(f, "Dirty Map");
 }
 

@@ -613,7 +613,8 @@ static void answer_dirty_map(struct vasi_session *s, struct vasi_request *reques
 {
 	struct vasi_dirty_map_specifier spec;
 	struct vasi_event *event;
-	uint64_t asked;
+	uint64_t asked, dirty;
+	uint32_t pages;
 
 	event = give_back(s, request, VASI_EV_DIRTY_MAP, VASI_OWNER_DIRTY_MAP,
 			  msg->status);
@@ -622,15 +623,19 @@ static void answer_dirty_map(struct vasi_session *s, struct vasi_request *reques
 	memcpy(&spec, (uint8_t *)vasi_buffer(s, event->pool, event->index) +
 	       VASI_CORRELATOR_BYTES, sizeof(spec));
 	asked = vasi_buf_get(s, event->pool, event->index)->bytes;
+	pages = be32toh(spec.pages);
+	dirty = be64toh(spec.dirty);
+	/* The caller walks that many bits, also when the device is lost meanwhile */
+	if (pages > asked || dirty > pages) {
+		vasi_device_lost(s->dev, "Dirty Map: answer for %u pages, %llu of them dirty, %llu were asked for",
+				 pages, (unsigned long long)dirty,
+				 (unsigned long long)asked);
+		return;
+	}
 	event->dirty_map.first_page = be64toh(spec.first_page);
-	event->dirty_map.pages = be32toh(spec.pages);
+	event->dirty_map.pages = pages;
 	event->dirty_map.granule = be32toh(spec.granule);
-	event->dirty_map.dirty = be64toh(spec.dirty);
-	/* The caller walks that many bits */
-	if (event->dirty_map.pages > asked ||
-	    event->dirty_map.dirty > event->dirty_map.pages)
-		vasi_device_lost(s->dev, "Dirty Map: answer for %u pages, %llu were asked for",
-				 event->dirty_map.pages, (unsigned long long)asked);
+	event->dirty_map.dirty = dirty;
 }
 
 static void answer_close(struct vasi_session *s, struct vasi_request *request,
