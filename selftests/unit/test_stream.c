@@ -651,6 +651,41 @@ static void parking_at_every_step(void **unused)
 	sweep(4, 7, LOSE_SOURCE_FIRST, 5);
 }
 
+static void tell_source(struct ts *ts, uint8_t type, uint32_t incarnation)
+{
+	ts_send(&ts->src, &(struct vasi_msg) {
+		.format = VASI_FMT_MESSAGE_DOWNLOAD,
+		.control = VASI_CONTROL_PASS_THROUGH,
+		.handle = ts->src.session[0].bottom,
+		.data = (uint64_t)type << 56 | incarnation,
+	});
+}
+
+/* A system that has not got what was sent does not say whose the partition is */
+static void word_of_a_stranger(void **unused)
+{
+	static const uint8_t types[] = {
+		PHYP_MSG_RESUMED, PHYP_MSG_RECEIVED, PHYP_MSG_NEVER,
+	};
+	struct ts *ts = parked_move(2, 12);
+	unsigned int i;
+
+	(void)unused;
+	ts_open(ts);
+	run_to(ts, &ts->src, VASI_STATE_SUSPENDED);
+	lose(ts, LOSE_BOTH);
+	ts_open(ts);
+	for (i = 0; i < sizeof(types); i++) {
+		tell_source(ts, types[i], 0);
+		assert_int_equal(ts_state(&ts->src), VASI_STATE_SUSPENDED);
+		assert_false(ts->src.running);
+	}
+	/* The target itself goes on */
+	ts_run(ts, VASI_STATE_COMPLETED, NO_LIMIT);
+	ts_assert_moved(ts);
+	ts_destroy(ts);
+}
+
 /* Lost again and again: every incarnation gets a little further */
 static void parking_many_times(void **unused)
 {
@@ -1042,6 +1077,7 @@ int main(void)
 		cmocka_unit_test(bad_download_after_resumed),
 		cmocka_unit_test(parking_at_every_step),
 		cmocka_unit_test(parking_many_times),
+		cmocka_unit_test(word_of_a_stranger),
 		cmocka_unit_test(record_error_decides_nothing),
 		cmocka_unit_test(record_error_delays_abort),
 		cmocka_unit_test(record_written_with_error),

@@ -498,7 +498,7 @@ static void refuses_start(void **unused)
 	unsigned int i;
 
 	(void)unused;
-	for (i = 0; i < 13; i++) {
+	for (i = 0; i < 14; i++) {
 		struct ts *ts = fresh(1);
 		struct phyp_start s = start_of(ts, 0, 1, 1);
 		struct bytes b = { .n = 0 };
@@ -518,6 +518,9 @@ static void refuses_start(void **unused)
 			s.session = __cpu_to_be16(1);
 		if (i == 8)
 			s.sessions = 0;
+		/* What another target took does not come again */
+		if (i == 13)
+			s.taken = __cpu_to_be32(1);
 		/* Or a record before START */
 		if (i == 12)
 			put_record(&b, 0x85, 0, 0, 0, NULL, 0);

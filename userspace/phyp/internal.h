@@ -279,6 +279,8 @@ struct phyp_source {
 	bool begun;			/* the set of sessions is fixed */
 	bool broken;			/* one of them is gone */
 	unsigned int members;		/* sessions of the incarnation */
+	uint32_t taken;			/* last incarnation that was heard of: an
+					 * operation was answered with Success */
 	uint8_t *state;			/* processor state, once Suspended */
 	uint32_t state_bytes;
 	uint32_t state_sent;

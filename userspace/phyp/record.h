@@ -49,7 +49,9 @@ struct phyp_start {
 	__be32	incarnation;
 	__be16	session;
 	__be16	sessions;
-	__be64	reserved;
+	/* Last incarnation of which the target is known to have taken anything */
+	__be32	taken;
+	__be32	reserved;
 } __attribute__((packed));
 static_assert(sizeof(struct phyp_start) == 48, "START payload");
 

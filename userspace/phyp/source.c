@@ -553,8 +553,10 @@ static enum fill fill_demanded(struct op_build *op)
 	uint64_t first, count, sent;
 
 	while (phyp_demands_pop(&src->demands, &run)) {
+		/* However long the run: no more is looked at than may fit */
 		count = phyp_bitmap_take(&op->pages->dirty, run.first,
-					 run.first + run.count, run.count, &first);
+					 run.first + run.count,
+					 pages_per_chunk(op->pages), &first);
 		if (!count)
 			continue;	/* it is on its way already */
 		op->stream->stats.demanded += count;
@@ -635,6 +637,7 @@ static enum fill fill_start(struct op_build *op)
 		.incarnation = __cpu_to_be32(stream->incarnation),
 		.session = __cpu_to_be16(op->s->source.index),
 		.sessions = __cpu_to_be16(stream->source.members),
+		.taken = __cpu_to_be32(stream->source.taken),
 	};
 	op->s->source.started = true;
 	return FILL_MORE;
@@ -840,8 +843,10 @@ void phyp_source_responded(struct phyp_session *s, struct phyp_buffer *b,
 {
 	struct phyp_stream *stream = s->stream;
 
-	if (!status)
+	if (!status) {
+		stream->source.taken = stream->incarnation;
 		return;
+	}
 	phyp_log(stream->phyp, LOG_WARNING,
 		 "stream %016llx: the mover answered an operation with %s",
 		 (unsigned long long)stream->params.id,

@@ -283,22 +283,38 @@ enum vasi_status phyp_stream_signal(struct phyp_stream *stream, uint16_t code,
 
 /* ---- Messages between the platforms ---- */
 
-void phyp_stream_tell(struct phyp_stream *stream, uint8_t type)
+/*
+ * The session that a message goes on.  On a target one that the source has
+ * started, if there is any: the others may be left from movers that are gone.
+ */
+static struct phyp_session *speaker(struct phyp_stream *stream)
 {
-	struct phyp_session *s;
+	bool target = stream->params.role == PHYP_TARGET;
+	struct phyp_session *s, *found = NULL;
 
 	TAILQ_FOREACH(s, &stream->sessions, link) {
-		if (s->failed || s->closing || s->target.stale)
+		if (s->failed || s->closing || (target && s->target.stale))
 			continue;
-		phyp_send(s->vdev, &(struct vasi_msg) {
-			.format = VASI_FMT_MESSAGE_UPLOAD,
-			.control = VASI_CONTROL_PASS_THROUGH,
-			.handle = s->top,
-			.data = (uint64_t)type << MSG_TYPE_SHIFT |
-				stream->incarnation,
-		});
-		return;
+		if (!target || s->target.started)
+			return s;
+		if (!found)
+			found = s;
 	}
+	return found;
+}
+
+void phyp_stream_tell(struct phyp_stream *stream, uint8_t type)
+{
+	struct phyp_session *s = speaker(stream);
+
+	if (!s)
+		return;
+	phyp_send(s->vdev, &(struct vasi_msg) {
+		.format = VASI_FMT_MESSAGE_UPLOAD,
+		.control = VASI_CONTROL_PASS_THROUGH,
+		.handle = s->top,
+		.data = (uint64_t)type << MSG_TYPE_SHIFT | stream->incarnation,
+	});
 }
 
 static void source_resumed(struct phyp_stream *stream)
@@ -324,11 +340,25 @@ static void complete(struct phyp_stream *stream)
 	phyp_stream_announce(stream);
 }
 
-static void source_message(struct phyp_stream *stream, uint8_t type)
+static void source_message(struct phyp_stream *stream, uint8_t type,
+			   uint32_t incarnation)
 {
 	uint32_t reason = (uint32_t)VASI_ABORT_TARGET_VSP <<
 			  VASI_REASON_ENTITY_SHIFT;
 
+	/*
+	 * Whose partition it is only the system may say that has what was taken.
+	 * Until Suspended nobody is asked, and anybody's NEVER will do.
+	 */
+	if (incarnation < stream->source.taken &&
+	    (stream->state == VASI_STATE_SUSPENDED ||
+	     stream->state == VASI_STATE_RESUMED)) {
+		phyp_log(stream->phyp, LOG_WARNING,
+			 "stream %016llx: a message of incarnation %u is not from who has taken incarnation %u: ignored",
+			 (unsigned long long)stream->params.id, incarnation,
+			 stream->source.taken);
+		return;
+	}
 	switch (type) {
 	case PHYP_MSG_RESUMED:
 		source_resumed(stream);
@@ -353,7 +383,7 @@ void phyp_stream_message(struct phyp_stream *stream, uint64_t data)
 	if ((data >> 32) & 0xFFFFFF || phyp_stream_final(stream))
 		return;
 	if (stream->params.role == PHYP_SOURCE)
-		source_message(stream, type);
+		source_message(stream, type, (uint32_t)data);
 	else if (type == PHYP_MSG_COMPLETED && stream->received)
 		complete(stream);
 }

@@ -557,9 +557,10 @@ static void demand_again(struct phyp_stream *stream)
 }
 
 /* Rule 6 */
-static void begin_incarnation(struct phyp_stream *stream, uint32_t incarnation,
+static void begin_incarnation(struct phyp_session *first, uint32_t incarnation,
 			      uint32_t sessions)
 {
+	struct phyp_stream *stream = first->stream;
 	struct phyp_session *s;
 
 	stream->incarnation = incarnation;
@@ -567,6 +568,7 @@ static void begin_incarnation(struct phyp_stream *stream, uint32_t incarnation,
 	TAILQ_FOREACH(s, &stream->sessions, link)
 		if (s->target.started)
 			s->target.stale = true;
+	first->target.started = true;
 	forget_handover(&stream->target);
 	if (!resumed(stream))
 		return;
@@ -593,9 +595,12 @@ static enum vasi_status take_start(struct phyp_session *s,
 	}
 	if (sessions != p->count || __be16_to_cpu(start->session) >= sessions)
 		return refuse(s, p, "session index beyond their number");
+	/* Those pages will not come again */
+	if (__be32_to_cpu(start->taken) > stream->incarnation)
+		return refuse(s, p, "another target, or this one before it was restarted, has taken a part");
 
 	if (incarnation > stream->incarnation)
-		begin_incarnation(stream, incarnation, sessions);
+		begin_incarnation(s, incarnation, sessions);
 	else if (incarnation < stream->incarnation)
 		s->target.stale = true;
 	else if (sessions != stream->target.sessions)
