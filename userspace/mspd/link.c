@@ -18,6 +18,8 @@
 #define PING_INTERVAL_NS	(200 * NSEC_PER_MSEC)
 /* The weight of a new sample in the round-trip time: one eighth */
 #define RTT_SHIFT		3
+/* Each takes memory until the platform answers it */
+#define MAX_MESSAGES		1024
 
 static int begin(struct reader *reader, const struct frame *frame);
 static bool done(struct reader *reader, const struct frame *frame);
@@ -342,6 +344,12 @@ static bool message(struct link *link, const struct frame *frame)
 	uint64_t data;
 	int ret;
 
+	if (s->messages == MAX_MESSAGES) {
+		move_lost(link->move, WIRE_CODE_RESOURCES,
+			  "MESSAGE: session %u: %u wait for the platform: limit",
+			  s->index, s->messages);
+		return !link->closing;
+	}
 	memcpy(&data, link->body, sizeof(data));
 	ret = vasi_message(s->vasi, be64toh(data), TOKEN_MESSAGE);
 	if (ret) {
@@ -349,6 +357,7 @@ static bool message(struct link *link, const struct frame *frame)
 			  s->index, strerror(-ret));
 		return !link->closing;
 	}
+	s->messages++;
 	s->kick = true;
 	return true;
 }
@@ -378,6 +387,8 @@ static void pong(struct move *m, const struct frame *frame)
 		return;
 	us = (uint32_t)min((now - m->ping_ns) / NSEC_PER_USEC, (uint64_t)UINT32_MAX);
 	m->ping_ns = 0;
+	us = max(us, 1U);
+	m->least_rtt_us = m->least_rtt_us ? min(m->least_rtt_us, us) : us;
 	if (m->status.rtt_us)
 		us = m->status.rtt_us + us / (1 << RTT_SHIFT) -
 		     m->status.rtt_us / (1 << RTT_SHIFT);

@@ -788,6 +788,7 @@ void move_event(struct move *m, const struct vasi_event *event)
 		link_message(m, s->index, event->message);
 		break;
 	case VASI_EV_MESSAGED:
+		s->messages--;
 		if (event->status != VASI_SUCCESS)
 			log_warning("stream %016" PRIx64 ": the platform refused a message: %s",
 				    m->params.stream_id,

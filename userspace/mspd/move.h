@@ -203,6 +203,7 @@ enum session_state {
  * @in:		what arrived for the platform: the stream (target) or reverse data
  * @out_ready:	@out is initialised; likewise @in_ready
  * @credit:	source: for @out
+ * @messages:	of the peer that our platform has not answered
  * @kick:	the donors are to look at it in this turn
  */
 struct session {
@@ -216,6 +217,7 @@ struct session {
 	bool out_ready;
 	bool in_ready;
 	struct credit credit;
+	unsigned int messages;
 	bool kick;
 };
 
@@ -342,6 +344,7 @@ struct move {
 	uint64_t connect_deadline_ns;
 	uint64_t ping_ns;		/* when the one under way was sent, or 0 */
 	uint64_t next_ping_ns;
+	uint32_t least_rtt_us;
 	uint64_t early[MAX_EARLY_MESSAGES];
 	unsigned int nearly;
 
