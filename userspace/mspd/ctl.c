@@ -113,6 +113,11 @@ static void check_waits(struct mover *mover)
 
 	for (wait = TAILQ_FIRST(&mover->waits); wait; wait = next) {
 		next = TAILQ_NEXT(wait, link);
+		if (rpc_request_gone(wait->request)) {
+			rpc_reply(wait->request, NULL);
+			end_wait(wait);
+			continue;
+		}
 		if (!reached(wait->record, wait->phase, &st))
 			continue;
 		rpc_reply(wait->request, status_json(&st));
@@ -165,8 +170,11 @@ static void handle_wait(struct rpc_request *req, const json_t *params, void *dat
 	if (!rpc_has(params, "timeout_ms"))
 		return;
 	usec = rpc_get_u64(params, "timeout_ms", 0) * 1000;
-	sd_event_add_time_relative(mover->event, &wait->timer, CLOCK_MONOTONIC, usec,
-				   1000, wait_timeout, wait);
+	if (sd_event_add_time_relative(mover->event, &wait->timer, CLOCK_MONOTONIC,
+				       usec, 1000, wait_timeout, wait) < 0) {
+		rpc_fail(req, RPC_NOT_ENOUGH, "out of memory");
+		end_wait(wait);
+	}
 }
 
 /* ---- the life of a record ---- */
@@ -378,7 +386,7 @@ static int parse_suspend(struct rpc_request *req, const json_t *params,
 			 "suspend: \"manual\" or an object with downtime_ms, pass_limit, timeout_s expected");
 		return -EINVAL;
 	}
-	if (rpc_check(req, "suspend", suspend, suspend_params))
+	if (rpc_check(req, "suspend.", suspend, suspend_params))
 		return -EINVAL;
 	policy->downtime_ms = (uint32_t)rpc_get_u64(suspend, "downtime_ms",
 						    POLICY_DOWNTIME_MS);
