@@ -266,7 +266,7 @@ static void help(void)
 	       "The mover daemon: moves partitions between systems through VASI devices.\n\n"
 	       "  -c, --config=FILE            settings, one \"key = value\" a line, '_' for '-'\n"
 	       "                               (%s, if it exists)\n"
-	       "  -h, --help                   this text\n", CONFIG_FILE);
+	       "  -h, --help, --version\n", CONFIG_FILE);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		char name[32];
 
@@ -283,7 +283,8 @@ static void help(void)
 		       levels[i].op_buffers);
 }
 
-#define OPT_KEY	1000
+#define OPT_VERSION	999
+#define OPT_KEY		1000
 
 static void make_options(struct option *options, char names[][32])
 {
@@ -298,13 +299,14 @@ static void make_options(struct option *options, char names[][32])
 	}
 	options[count] = (struct option) { "config", required_argument, NULL, 'c' };
 	options[count + 1] = (struct option) { "help", no_argument, NULL, 'h' };
-	options[count + 2] = (struct option) { };
+	options[count + 2] = (struct option) { "version", no_argument, NULL, OPT_VERSION };
+	options[count + 3] = (struct option) { };
 }
 
 static int read_options(struct config *config, int argc, char **argv,
 			const char **file, bool only_file)
 {
-	struct option options[ARRAY_SIZE(keys) + 3];
+	struct option options[ARRAY_SIZE(keys) + 4];
 	char names[ARRAY_SIZE(keys)][32];
 	int opt;
 
@@ -315,6 +317,9 @@ static int read_options(struct config *config, int argc, char **argv,
 			*file = optarg;
 		} else if (opt == 'h') {
 			help();
+			return 1;
+		} else if (opt == OPT_VERSION) {
+			puts("mspd " VASI_VERSION);
 			return 1;
 		} else if (opt < OPT_KEY) {
 			fprintf(stderr, "Try 'mspd --help'.\n");
@@ -347,16 +352,25 @@ static int complete(struct config *config)
 		return -EINVAL;
 	}
 	if (config->pool_max < config->pool_min) {
-		fprintf(stderr, "mspd: pool_max is less than pool_min\n");
+		fprintf(stderr, "mspd: pool_max is %" PRIu64 ", less than pool_min: %" PRIu64 "\n",
+			config->pool_max, config->pool_min);
 		return -EINVAL;
 	}
 	if (config->buffer_bytes % 4096 || config->op_buffer_bytes % 4096 ||
 	    (config->op_buffer_bytes && config->op_buffer_bytes < 8192)) {
-		fprintf(stderr, "mspd: buffer sizes are multiples of 4096, at least 8192\n");
+		fprintf(stderr, "mspd: buffer_bytes is %" PRIu32 ", op_buffer_bytes %" PRIu32
+			": multiples of 4096, at least 8192, are allowed\n",
+			config->buffer_bytes, config->op_buffer_bytes);
+		return -EINVAL;
+	}
+	if (config->tcp_port_high && !config->tcp_port_low) {
+		fprintf(stderr, "mspd: tcp_port_high is %u, but tcp_port_low is missing\n",
+			config->tcp_port_high);
 		return -EINVAL;
 	}
 	if (config->tcp_port_low && config->tcp_port_high < config->tcp_port_low) {
-		fprintf(stderr, "mspd: tcp_port_high is less than tcp_port_low\n");
+		fprintf(stderr, "mspd: tcp_port_high is %u, less than tcp_port_low: %u\n",
+			config->tcp_port_high, config->tcp_port_low);
 		return -EINVAL;
 	}
 	config->workers = min(config->workers, config->nvasi);
@@ -369,7 +383,7 @@ static int complete(struct config *config)
  * @argc: of main()
  * @argv: of main()
  *
- * Return: 0; 1: help was asked for and printed; negative: an error was printed.
+ * Return: 0; 1: help or version was asked for and printed; negative: an error was printed.
  */
 int config_load(struct config *config, int argc, char **argv)
 {
