@@ -65,6 +65,8 @@ int vasi_pane_create(struct vasi_pane *pane, uint64_t bytes)
 		ret = -errno;
 		goto close_fd;
 	}
+	/* Contents of partitions do not belong in a core dump */
+	madvise(pane->base, bytes, MADV_DONTDUMP);
 	pane->free = extent_new(0, bytes);
 	if (!pane->free) {
 		ret = -ENOMEM;

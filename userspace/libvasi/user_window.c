@@ -63,6 +63,8 @@ static int window_map(struct vasi_window *window, int fd)
 			    fd, 0);
 	if (window->base == MAP_FAILED)
 		return -errno;
+	/* Contents of partitions do not belong in a core dump */
+	madvise(window->base, window->bytes, MADV_DONTDUMP);
 	/* Saves the kernel marking every page as used when it is unmapped */
 	madvise(window->base, window->bytes, MADV_SEQUENTIAL);
 	return 0;
