@@ -228,7 +228,7 @@ static json_t *json_text(const char *text)
 
 	if (json)
 		return json;
-	for (i = 0; text[i] && i < sizeof(ascii) - 1; i++)
+	for (i = 0; i < sizeof(ascii) - 1 && text[i]; i++)
 		ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
 	ascii[i] = '\0';
 	return json_string(ascii);
@@ -587,7 +587,8 @@ static int on_accept(sd_event_source *source, int listener, uint32_t revents,
 	if (server->client_count >= RPC_MAX_CLIENTS) {
 		log_warning("rpc: client refused: %u clients, limit %u",
 			    server->client_count, RPC_MAX_CLIENTS);
-		ret = send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL) < 0 ? -errno : 0;
+		/* A client that does not read it sees the connection end */
+		(void)!send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL);
 		close(fd);
 		return 0;
 	}
