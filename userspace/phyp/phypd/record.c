@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +23,13 @@
 #define RECORD_NAME_BYTES	64
 #define TEMP_PREFIX		".new-"
 
+/*
+ * @unsynced: a record may be there that is not on disk yet; nobody may hear of it
+ */
 struct record_dir {
 	int fd;
 	int lock_fd;
+	bool unsynced;
 };
 
 static const char *verdict_word(enum phyp_verdict verdict)
@@ -96,6 +101,8 @@ int record_dir_open(const char *path, struct record_dir **dir)
 		goto err_close_lock;
 	}
 	remove_leftovers(new);
+	/* Who wrote last may have ended between link() and fsync() */
+	new->unsynced = true;
 	*dir = new;
 	return 0;
 
@@ -119,6 +126,14 @@ void record_dir_close(struct record_dir *dir)
 	close(dir->lock_fd);
 	close(dir->fd);
 	free(dir);
+}
+
+static int sync_dir(struct record_dir *dir)
+{
+	if (fsync(dir->fd))
+		return -errno;
+	dir->unsynced = false;
+	return 0;
 }
 
 static ssize_t read_all(int fd, char *buf, size_t size)
@@ -169,6 +184,12 @@ int record_dir_read(struct record_dir *dir, uint64_t stream_id,
 	close(fd);
 	if (bytes < 0)
 		return (int)bytes;
+	if (dir->unsynced) {
+		int ret = sync_dir(dir);
+
+		if (ret)
+			return ret;
+	}
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		int length = format_line(line, stream_id, all[i]);
 
@@ -205,8 +226,8 @@ static int write_synced(int fd, const char *line, size_t length)
  * @verdict:	PHYP_VERDICT_RESUMED or PHYP_VERDICT_NEVER
  *
  * The record appears whole under its name or not at all, and is on disk when
- * this returns 0.  When syncing the directory fails the record may stay: who
- * then reads it finds what was to be written, and nobody acted on anything else.
+ * this returns 0.  When syncing the directory fails the record may stay: reading
+ * it fails as well, until the directory could be synced.
  *
  * Context: sleeps for two fsync().
  * Return: 0; -EEXIST when there is one already (whatever it says); another
@@ -236,7 +257,8 @@ int record_dir_write(struct record_dir *dir, uint64_t stream_id,
 	if (!ret && linkat(dir->fd, temp, dir->fd, name, 0))
 		ret = -errno;
 	unlinkat(dir->fd, temp, 0);
-	if (!ret && fsync(dir->fd))
-		ret = -errno;
-	return ret;
+	if (ret)
+		return ret;
+	dir->unsynced = true;
+	return sync_dir(dir);
 }
