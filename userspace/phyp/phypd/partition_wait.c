@@ -178,6 +178,8 @@ void partition_wait(struct partition *p, const char *state,
 
 	if (settle(p, state, req))
 		return;
+	/* Nothing may change for long: those who gave up make room */
+	partition_changed(p);
 	wait = calloc(1, sizeof(*wait));
 	if (!wait)
 		goto err_fail;
