@@ -558,10 +558,13 @@ static void handle_info(struct rpc_request *req, const json_t *params, void *dat
 	(void)params;
 	TAILQ_FOREACH(rec, &mover->records, link)
 		buffers += status_of(rec).buffer_bytes;
-	for (unsigned int i = 0; i < c->nvasi; i++)
-		json_array_append_new(devices, json_pack("{s:s, s:b}",
-				      "path", mover->devices[i].path, "connected",
-				      mover->devices[i].state == DEVICE_OPEN));
+	for (unsigned int i = 0; i < c->nvasi; i++) {
+		const struct device *d = &mover->devices[i];
+
+		json_array_append_new(devices,
+				      json_pack("{s:s, s:b}", "path", d->path,
+						"connected", d->state == DEVICE_OPEN));
+	}
 	rpc_reply(req, json_pack("{s:s, s:i, s:i, s:s, s:b, s:o, s:i, s:i, s:i, s:i, s:i, s:o}",
 				 "version", VASI_VERSION,
 				 "protocol_major", WIRE_MAJOR,

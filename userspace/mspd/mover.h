@@ -10,7 +10,6 @@
 #include "device.h"
 #include "move.h"
 
-
 /* Moves that have ended and are still shown */
 #define MOVER_HISTORY	64
 

@@ -213,7 +213,7 @@ static bool accepted(struct link *link, const struct frame *frame)
 
 	if (m->agreed.sessions) {
 		move_broken(m, "peer %s sent ACCEPT again",
-			  m->status.peer);
+			    m->status.peer);
 		return true;
 	}
 	memcpy(&body, link->body, sizeof(body));
@@ -286,7 +286,7 @@ static bool attached(struct link *link)
 
 	if (link->attached) {
 		move_broken(m, "peer %s sent ATTACHED again",
-			  m->status.peer);
+			    m->status.peer);
 		return true;
 	}
 	link->attached = true;
@@ -424,8 +424,8 @@ int source_begin(struct link *link, const struct frame *frame)
 	}
 	if (frame->offset != order_end(&s->in.order)) {
 		move_broken(m, "REVERSE: session %u: offset is %" PRIu64
-			  ", expected %" PRIu64, s->index, frame->offset,
-			  order_end(&s->in.order));
+			    ", expected %" PRIu64, s->index, frame->offset,
+			    order_end(&s->in.order));
 		return -ECANCELED;
 	}
 	ret = intake_begin(&s->in, frame->offset, frame->length, link->reader.iov,
@@ -435,7 +435,7 @@ int source_begin(struct link *link, const struct frame *frame)
 		return -EAGAIN;
 	if (ret < 0) {
 		move_broken(m, "REVERSE: session %u: %s", s->index,
-			  strerror(-ret));
+			    strerror(-ret));
 		return -ECANCELED;
 	}
 	link->session = s;
@@ -462,14 +462,14 @@ static bool acknowledged(struct link *link, const struct frame *frame)
 
 	if (opqueue_ack(&s->out, frame->offset)) {
 		move_broken(m, "ACK: session %u: offset is %" PRIu64
-			  ", allowed are %" PRIu64 " to %" PRIu64, s->index,
-			  frame->offset, s->out.acked, s->out.cut_end);
+			    ", allowed are %" PRIu64 " to %" PRIu64, s->index,
+			    frame->offset, s->out.acked, s->out.cut_end);
 		return true;
 	}
 	if (credit_grant(&s->credit, frame->argument)) {
 		move_broken(m, "ACK: session %u: limit %" PRIu64
-			  " is less than %" PRIu64 ", granted before", s->index,
-			  frame->argument, s->credit.limit);
+			    " is less than %" PRIu64 ", granted before", s->index,
+			    frame->argument, s->credit.limit);
 		return true;
 	}
 	m->status.transmitted += s->out.acked - before;
