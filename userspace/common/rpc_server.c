@@ -363,7 +363,7 @@ static const char *check_request(const json_t *root)
 		while (i < ARRAY_SIZE(known) && strcmp(known[i], name))
 			i++;
 		if (i == ARRAY_SIZE(known))
-			return "unknown member in the request; allowed: jsonrpc, method, params, id";
+			return "unknown member; allowed: jsonrpc, method, params, id";
 	}
 	version = json_string_value(json_object_get(root, "jsonrpc"));
 	if (!version || strcmp(version, "2.0"))

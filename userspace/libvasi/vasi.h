@@ -92,7 +92,7 @@ int vasi_device_flush(struct vasi_device *dev);
 
 enum vasi_event_type {
 	VASI_EV_OPENED,		/* completion of vasi_session_open() */
-	VASI_EV_CLOSED,		/* completion of vasi_session_close(): the last event of a session */
+	VASI_EV_CLOSED,		/* completion of vasi_session_close(): a session's last event */
 	VASI_EV_ADDED,		/* a posted buffer was refused (only errors are reported) */
 	VASI_EV_FREED,		/* completion of vasi_free_buffer() */
 	VASI_EV_OPERATION,	/* the platform filled a buffer: the caller owns it now */
@@ -103,8 +103,11 @@ enum vasi_event_type {
 	VASI_EV_MESSAGED,	/* completion of vasi_message() */
 	VASI_EV_DIRTY_MAP,	/* completion of vasi_dirty_map() */
 	VASI_EV_STATE,		/* State request: the stream's state changed */
-	VASI_EV_LOST,		/* the device is gone: every session and every buffer with it;
-				 * the last event of the device, vasi_device_error() says why */
+	/*
+	 * The device is gone, and every session and every buffer with it: its
+	 * last event.  vasi_device_error() says why.
+	 */
+	VASI_EV_LOST,
 };
 
 /**

@@ -287,8 +287,10 @@ static void handle_hcall(struct channel *c, const struct vio_message *msg)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(arg); i++)
 		arg[i] = be64toh(hcall->arg[i]);
-	/* A processor's hcall sees what was put on the CRQ before it: cycles
-	 * donated for a download must not come ahead of the download */
+	/*
+	 * A processor's hcall sees what was put on the CRQ before it: cycles
+	 * donated for a download must not come ahead of the download
+	 */
 	receive(device->crq);
 	if (device->error)
 		return;

@@ -267,8 +267,9 @@ void mgmt_stream_verdict(struct rpc_request *req, const json_t *params,
 			 ": the ownership record: %s", id, strerror(-ret));
 	else
 		rpc_reply(req, json_pack("{s:s, s:b}", "verdict",
-			verdict == PHYP_VERDICT_RESUMED ? "resumed" : "never",
-			"received", (int)stream_was_received(system, id)));
+					 verdict == PHYP_VERDICT_RESUMED ?
+					 "resumed" : "never", "received",
+					 (int)stream_was_received(system, id)));
 }
 
 void mgmt_stream_recover(struct rpc_request *req, const json_t *params,

@@ -12,9 +12,10 @@ static json_t *devices_json(const struct system *system)
 
 	TAILQ_FOREACH(device, &system->devices, link)
 		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:b}", "name", device->name,
-				  "path", device->path, "connected",
-				  (int)!!device->crq));
+				      json_pack("{s:s, s:s, s:b}",
+						"name", device->name,
+						"path", device->path, "connected",
+						(int)!!device->crq));
 	return list;
 }
 
@@ -26,17 +27,17 @@ static void system_info(struct rpc_request *req, const json_t *params,
 
 	(void)params;
 	rpc_reply(req, json_pack("{s:s, s:s, s:i, s:i, s:[i, i], s:o, s:o, s:o, s:i, s:i, s:o}",
-		"name", p->name,
-		"version", VASI_VERSION,
-		"stream_major", PHYP_STREAM_MAJOR,
-		"stream_minor", PHYP_STREAM_MINOR,
-		"granules", 4096, 65536,
-		"memory_total", rpc_json_u64(p->memory),
-		"memory_free", rpc_json_u64(p->memory - system->memory_used),
-		"memory_region_size", rpc_json_u64(p->region_bytes),
-		"streams_max", (int)p->streams,
-		"streams", (int)streams_active(system, NULL),
-		"devices", devices_json(system)));
+				 "name", p->name,
+				 "version", VASI_VERSION,
+				 "stream_major", PHYP_STREAM_MAJOR,
+				 "stream_minor", PHYP_STREAM_MINOR,
+				 "granules", 4096, 65536,
+				 "memory_total", rpc_json_u64(p->memory),
+				 "memory_free", rpc_json_u64(p->memory - system->memory_used),
+				 "memory_region_size", rpc_json_u64(p->region_bytes),
+				 "streams_max", (int)p->streams,
+				 "streams", (int)streams_active(system, NULL),
+				 "devices",devices_json(system)));
 }
 
 const struct rpc_method mgmt_methods[] = {
