@@ -271,6 +271,38 @@ def _():
                            partition=again.name, device="msp0")
 
 
+@suite.test("a target that was made anew cannot take what is left")
+def _():
+    with lpm.Lab() as lab:
+        move = lab.move(memory=MEMORY, relay={}, target={"sessions": 1},
+                        source={"suspend": "manual", "sessions": 1,
+                                "limit": 24 * MIB}).start()
+        lpm.until("the target has acknowledged a part",
+                  lambda: lab.a.msp("status", stream_id=move.stream_id)
+                  ["bytes_transmitted"] > 0)
+        reach_suspended(move)
+        lab.b.mspd.stop()
+        assert lab.b.phypd.stop() == 0
+        lab.b.start()
+        lab.b.phyp("partition.reserve", name=move.name, memory=MEMORY,
+                   program=move.spec["program"])
+        lab.b.phyp("stream.create", stream_id=move.stream_id, role="target",
+                   partition=move.name, device="msp0")
+        lab.a.restart_mspd()
+        move.relay.close()
+        move.start_target().start_source()
+        move.wait_state(target=("Aborted",))
+        lpm.until("the source is parked",
+                  lambda: lab.a.stream(move.stream_id)["parked"])
+        assert move.states()[0] == "Suspended", move.states()
+        assert not move.runs_on(), move.runs_on()
+        answer = lab.b.phyp("stream.verdict", stream_id=move.stream_id)
+        assert answer["verdict"] == "never", answer
+        lab.a.phyp("stream.recover", stream_id=move.stream_id, verdict="never")
+        move.finish(move.src)
+        move.check_equal(move.src)
+
+
 @suite.test("a stop after Suspended is refused")
 def _():
     with lpm.Lab() as lab:
