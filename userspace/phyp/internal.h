@@ -189,8 +189,10 @@ void phyp_send(struct phyp_vdev *vdev, const struct vasi_msg *msg);
 /* ---- session.c ---- */
 
 struct phyp_session *phyp_session_find(struct phyp_vdev *vdev, uint32_t bottom);
-/* 0 and a session, or an enum vasi_status; links it into the stream and calls
- * phyp_stream_opened() */
+/*
+ * 0 and a session, or an enum vasi_status; links it into the stream and calls
+ * phyp_stream_opened()
+ */
 enum vasi_status phyp_session_open(struct phyp_vdev *vdev,
 				   struct phyp_stream *stream,
 				   enum vasi_service service, uint32_t top,
@@ -203,15 +205,19 @@ enum vasi_status phyp_buffer_add(struct phyp_session *s, uint64_t descriptor,
 				 uint32_t *length);
 enum vasi_status phyp_buffer_free(struct phyp_session *s, uint32_t length,
 				  uint64_t *correlator);
-/* Take a posted buffer of at least @bytes for an operation, or NULL.  Gives it a
- * new operation generation; state stays POOL until phyp_op_send() */
+/*
+ * Take a posted buffer of at least @bytes for an operation, or NULL.  Gives it a
+ * new operation generation; state stays POOL until phyp_op_send()
+ */
 struct phyp_buffer *phyp_buffer_take(struct phyp_session *s, uint32_t bytes);
 void phyp_buffer_untake(struct phyp_session *s, struct phyp_buffer *b);
 uint64_t phyp_op_correlator(const struct phyp_buffer *b);
 /* Send the Operation request for a taken buffer; it is now outstanding */
 void phyp_op_send(struct phyp_session *s, struct phyp_buffer *b);
-/* An Operation response came; unknown correlators are discarded.  Calls
- * phyp_stream_responded(), then forgets the buffer. */
+/*
+ * An Operation response came; unknown correlators are discarded.  Calls
+ * phyp_stream_responded(), then forgets the buffer.
+ */
 void phyp_op_responded(struct phyp_vdev *vdev, uint64_t correlator,
 		       enum vasi_status status, uint64_t residual);
 /* *correlator is set as soon as it could be read */
@@ -219,8 +225,10 @@ enum vasi_status phyp_download_queue(struct phyp_session *s,
 				     uint64_t descriptor, uint64_t *correlator);
 /* It was answered with an error: the session's bytes have a hole from here on */
 void phyp_download_failed(struct phyp_session *s, enum vasi_status status);
-/* Process queued downloads until none is left or now_ns() passes @deadline_ns;
- * answers each.  Returns how many. */
+/*
+ * Process queued downloads until none is left or now_ns() passes @deadline_ns;
+ * answers each.  Returns how many.
+ */
 unsigned int phyp_downloads_run(struct phyp_session *s, uint64_t deadline_ns);
 
 /*
@@ -243,8 +251,10 @@ bool phyp_dma_valid(struct phyp_vdev *vdev, uint32_t ioba, uint32_t length);
 
 /* ---- pane.c ---- */
 
-/* I/O address of the second pane for [offset, +*length); *length is cut at the
- * end of a slot.  Returns the slot, or -EBUSY when all are in use. */
+/*
+ * I/O address of the second pane for [offset, +*length); *length is cut at the
+ * end of a slot.  Returns the slot, or -EBUSY when all are in use.
+ */
 int phyp_pane_map(struct phyp_stream *stream, struct phyp_vdev *vdev,
 		  uint64_t offset, uint32_t *length, uint32_t *ioba);
 void phyp_pane_get(struct phyp_vdev *vdev, int slot);
@@ -266,8 +276,10 @@ void phyp_dirty_map_detach(struct phyp_stream *stream);
 
 #define PHYP_DEMAND_RING	4096	/* power of two */
 
-/* Runs of pages that processors wait for; when full, a demand is dropped: the
- * page comes anyway, only later */
+/*
+ * Runs of pages that processors wait for; when full, a demand is dropped: the
+ * page comes anyway, only later
+ */
 struct phyp_demands {
 	struct phyp_run run[PHYP_DEMAND_RING];
 	unsigned int head;
@@ -279,8 +291,8 @@ struct phyp_source {
 	bool begun;			/* the set of sessions is fixed */
 	bool broken;			/* one of them is gone */
 	unsigned int members;		/* sessions of the incarnation */
-	uint32_t taken;			/* last incarnation that was heard of: an
-					 * operation was answered with Success */
+	/* Last incarnation that was heard of: an operation was answered with Success */
+	uint32_t taken;
 	uint8_t *state;			/* processor state, once Suspended */
 	uint32_t state_bytes;
 	uint32_t state_sent;
@@ -374,8 +386,10 @@ int phyp_stream_abort_reason(struct phyp_stream *stream, uint32_t reason);
 void phyp_stream_free(struct phyp_stream *stream);
 /* Is the stream final (Aborted or Completed)? */
 bool phyp_stream_final(const struct phyp_stream *stream);
-/* The one place where a stream's state changes.  The caller does what belongs to
- * the transition and then tells the movers with phyp_stream_announce(). */
+/*
+ * The one place where a stream's state changes.  The caller does what belongs to
+ * the transition and then tells the movers with phyp_stream_announce().
+ */
 void phyp_stream_set_state(struct phyp_stream *stream, enum vasi_state new,
 			   uint32_t reason);
 /* State requests to every session: the last step of a transition */
@@ -426,8 +440,10 @@ void phyp_target_latency(const struct phyp_stream *stream, uint32_t us[3]);
 
 /* ---- owner.c ---- */
 
-/* Commit @wanted for a stream, or read what was committed before: the verdict
- * that holds, or a negative errno when it could not be established */
+/*
+ * Commit @wanted for a stream, or read what was committed before: the verdict
+ * that holds, or a negative errno when it could not be established
+ */
 int phyp_owner_commit(struct phyp *phyp, uint64_t stream_id,
 		      enum phyp_verdict wanted);
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "common/util.h"
 #include "phyp/pages.h"
 
 #define WORD_BITS	64
@@ -46,7 +47,7 @@ int phyp_bitmap_init(struct phyp_bitmap *bm, uint64_t bits)
 	bm->bits = bits;
 	do {
 		n = words_for(n);
-		if (bm->levels == sizeof(bm->level) / sizeof(bm->level[0]))
+		if (bm->levels == ARRAY_SIZE(bm->level))
 			goto err_exit;
 		bm->level[bm->levels] = map_level(n);
 		if (!bm->level[bm->levels])

@@ -159,8 +159,10 @@ static void arrived(struct phyp_stream *stream, uint64_t first, uint64_t count,
 						count);
 }
 
-/* A part of a page whose contents cannot change any more, kept until whole: a
- * session that lags must not write over half of it (rule 4) */
+/*
+ * A part of a page whose contents cannot change any more, kept until whole: a
+ * session that lags must not write over half of it (rule 4)
+ */
 static enum vasi_status stage(struct phyp_session *s, uint64_t page,
 			      uint32_t at, const uint8_t *data, uint32_t n)
 {

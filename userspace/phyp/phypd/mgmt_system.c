@@ -37,7 +37,7 @@ static void system_info(struct rpc_request *req, const json_t *params,
 				 "memory_region_size", rpc_json_u64(p->region_bytes),
 				 "streams_max", (int)p->streams,
 				 "streams", (int)streams_active(system, NULL),
-				 "devices",devices_json(system)));
+				 "devices", devices_json(system)));
 }
 
 const struct rpc_method mgmt_methods[] = {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/util.h"
 #include "phyp/phypd/record.h"
 
 #define RECORD_LINE_BYTES	128
@@ -190,7 +191,7 @@ int record_dir_read(struct record_dir *dir, uint64_t stream_id,
 		if (ret)
 			return ret;
 	}
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		int length = format_line(line, stream_id, all[i]);
 
 		if (bytes == length && !memcmp(line, found, (size_t)length)) {
