@@ -257,10 +257,21 @@ sparse:
 		$(INCLUDES) $(PKG_CFLAGS) $(SPARSE_SRCS)
 
 CHECKPATCH ?= checkpatch.pl
+# What only the kernel has (min_t(), __packed, BIT(), %llu for every u64), and what it
+# takes for something else: mb(), TAILQ_HEAD(), __int128, compound literals
+CHECKPATCH_IGNORE := FILE_PATH_CHANGES PREFER_KERNEL_TYPES \
+	PREFER_DEFINED_ATTRIBUTE_MACRO MINMAX BIT_MACRO CAMELCASE SPLIT_STRING \
+	LONG_LINE_STRING MEMORY_BARRIER LINE_SPACING UNSPECIFIED_INT \
+	EMBEDDED_FUNCTION_NAME COMPLEX_MACRO MACRO_ARG_REUSE REPEATED_WORD \
+	UNNECESSARY_ELSE ASSIGN_IN_IF
+comma := ,
+space := $(subst ,, )
+
 # CHECKPATCH=.../scripts/checkpatch.pl of any kernel tree
 checkpatch:
 	$(Q)$(CHECKPATCH) --no-tree --strict --terse --no-summary \
-		--ignore FILE_PATH_CHANGES,PREFER_KERNEL_TYPES \
+		--max-line-length=100 --show-types \
+		--ignore $(subst $(space),$(comma),$(strip $(CHECKPATCH_IGNORE))) \
 		-f $(C_FILES) $(wildcard uapi/linux/*.h driver/*.h \
 		userspace/*/*.h userspace/*/*/*.h)
 
