@@ -218,14 +218,8 @@ void link_bye(struct move *m, enum wire_code code, const char *text)
 static void send_ping(struct move *m, uint64_t now)
 {
 	struct frame frame = { .type = WIRE_PING, .argument = now & ~WIRE_PING_STOPPED };
-	bool mark;
+	bool mark = move_is_source(m) ? source_wants_credit(m, now) : m->target_busy;
 
-	if (move_is_source(m)) {
-		mark = m->credit_stopped;
-		m->credit_stopped = false;
-	} else {
-		mark = m->target_busy;
-	}
 	if (mark)
 		frame.argument |= WIRE_PING_STOPPED;
 	if (link_send(m->control, &frame, NULL))

@@ -356,7 +356,8 @@ struct move {
 	bool progress_asked;
 	bool suspend_asked;		/* by command */
 	bool suspend_sent;
-	bool credit_stopped;		/* since the last PING */
+	uint64_t credit_told_ns;	/* waited for credit until the last PING */
+	uint64_t credit_asked_ns;	/* when that was */
 	bool target_busy;		/* as its last PING said */
 	enum move_bound bound;
 	uint64_t bound_since_ns;
@@ -366,6 +367,7 @@ struct move {
 	uint64_t adapt_bytes;
 
 	/* Target */
+	bool credit_stopped;		/* as the source's PING said */
 	unsigned int wanted_sessions;	/* agreed on; ACCEPT waits for them */
 	struct reverse reverse[MAX_REVERSE];
 	unsigned int reverse_head;
@@ -453,6 +455,7 @@ void source_batch_sent(struct link *link, int err);
 void source_progress(struct move *m, const struct vasi_event *event);
 void source_turn(struct move *m);
 void source_tick(struct move *m, uint64_t now);
+bool source_wants_credit(struct move *m, uint64_t now);
 
 /* ---- target.c ---- */
 

@@ -312,10 +312,8 @@ static int add_frame(struct move *m, struct batch *b, struct session *s,
 	int count;
 
 	most = min(most, min(credit_room(&s->credit), (uint64_t)m->agreed.max_frame));
-	if (!most) {
-		m->credit_stopped = true;
+	if (!most)
 		return 0;
-	}
 	count = opqueue_cut(&s->out, most, iov + 1, CONN_MAX_IOV - *niov - 1, &bytes,
 			    &b->span[b->frames]);
 	if (count < 0)
@@ -660,6 +658,24 @@ static void adapt(struct move *m)
 
 		q->want = (uint32_t)min(ops, (uint64_t)q->buffers);
 	}
+}
+
+/**
+ * source_wants_credit() - has want of credit held the move up noticeably?
+ * @m: the move
+ * @now: time
+ *
+ * Return: true if it did for an eighth of the time since the last call; less is
+ * not worth the target's memory.
+ */
+bool source_wants_credit(struct move *m, uint64_t now)
+{
+	uint64_t waited = m->status.bound_ns[BOUND_CREDIT] - m->credit_told_ns;
+	uint64_t elapsed = now - m->credit_asked_ns;
+
+	m->credit_told_ns = m->status.bound_ns[BOUND_CREDIT];
+	m->credit_asked_ns = now;
+	return waited >= elapsed / 8 && waited;
 }
 
 static void choose_bound(struct move *m)

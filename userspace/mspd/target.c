@@ -367,22 +367,22 @@ int target_begin(struct link *link, const struct frame *frame)
 
 	if (!m->donors || !move_uses(m, s->index, link->index)) {
 		move_broken(m, "DATA: session %u is not for connection %u now",
-			  s->index, link->index);
+			    s->index, link->index);
 		return -ECANCELED;
 	}
 	/* With one way there is no other that could bring what is left out */
 	if (frame->offset != order_end(&s->in.order) && ways(m, s->index) == 1) {
 		move_broken(m, "DATA: session %u: offset is %" PRIu64
-			  ", expected %" PRIu64, s->index, frame->offset,
-			  order_end(&s->in.order));
+			    ", expected %" PRIu64, s->index, frame->offset,
+			    order_end(&s->in.order));
 		return -ECANCELED;
 	}
 	ret = intake_begin(&s->in, frame->offset, frame->length, link->reader.iov,
 			   READER_MAX_IOV, &link->frame);
 	if (ret < 0) {
 		move_broken(m, "DATA: session %u: offset %" PRIu64
-			  ", length %" PRIu32 ": %s", s->index, frame->offset,
-			  frame->length, intake_error(ret));
+			    ", length %" PRIu32 ": %s", s->index, frame->offset,
+			    frame->length, intake_error(ret));
 		return -ECANCELED;
 	}
 	link->session = s;
@@ -407,8 +407,8 @@ static bool reverse_acknowledged(struct link *link, const struct frame *frame)
 
 	if (opqueue_ack(&s->out, frame->offset))
 		move_broken(link->move, "REVERSE_ACK: session %u: offset is %"
-			  PRIu64 ", allowed are %" PRIu64 " to %" PRIu64, s->index,
-			  frame->offset, s->out.acked, s->out.cut_end);
+			    PRIu64 ", allowed are %" PRIu64 " to %" PRIu64, s->index,
+			    frame->offset, s->out.acked, s->out.cut_end);
 	return true;
 }
 
@@ -426,13 +426,13 @@ bool target_done(struct link *link, const struct frame *frame)
 		if (link->kind == LINK_PENDING)
 			return hello(link);
 		move_broken(link->move, "peer %s sent HELLO again",
-			  link->move->status.peer);
+			    link->move->status.peer);
 		return true;
 	case WIRE_ATTACH:
 		if (link->kind == LINK_PENDING)
 			return attach(link, frame);
 		move_broken(link->move, "peer %s sent ATTACH again",
-			  link->move->status.peer);
+			    link->move->status.peer);
 		return !link->closing;
 	case WIRE_DATA:
 		return data_here(link);
@@ -540,13 +540,14 @@ void target_turn(struct move *m)
 /*
  * What a session's credit is good for: a move that only credit limits has one
  * round trip's worth under way, so that a few times that is enough for any that
- * something else limits.
+ * something else limits.  The least round trip is the link's; others have waited
+ * for a processor, which credit does not help.
  */
 static uint64_t useful_credit(const struct move *m)
 {
-	double bytes = (double)m->status.rate * (double)m->status.rtt_us / 1e6;
+	double bytes = (double)m->status.rate * (double)m->least_rtt_us / 1e6;
 
-	if (!m->status.rate || !m->status.rtt_us)
+	if (!m->status.rate || !m->least_rtt_us)
 		return UINT64_MAX;
 	return (uint64_t)(USEFUL_ROUND_TRIPS * bytes) / m->nsessions;
 }
