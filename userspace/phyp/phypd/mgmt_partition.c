@@ -56,6 +56,7 @@ const struct rpc_param mgmt_create_params[] = {
 
 const struct rpc_param mgmt_reserve_params[] = {
 	COMMON_PARAMS,
+	{ "content", RPC_OBJECT, .fields = content_fields },
 	{ "program", RPC_OBJECT, true, .fields = program_fields },
 	{ }
 };
@@ -232,10 +233,14 @@ static void make(struct rpc_request *req, const json_t *params,
 	};
 
 	get_program(json_object_get(params, "program"), &p.program);
+	/* A shell's memory arrives: its content is only kept, to be told */
 	if (!check_common(req, &p) || !check_program(req, &p) ||
-	    !get_content(req, json_object_get(params, "content"), &p.content))
+	    !get_content(req, shell ? NULL : json_object_get(params, "content"),
+			 &p.content))
 		return;
+	p.description = json_deep_copy(params);
 	partition_make(system, &p, req);
+	json_decref(p.description);
 }
 
 void mgmt_partition_create(struct rpc_request *req, const json_t *params,
@@ -308,6 +313,31 @@ void mgmt_partition_show(struct rpc_request *req, const json_t *params,
 
 	if (p)
 		rpc_reply(req, partition_json(p));
+}
+
+/* What another system would make the same partition from */
+void mgmt_partition_describe(struct rpc_request *req, const json_t *params,
+			     void *data)
+{
+	struct partition *p = find(req, params, data);
+	json_t *description;
+
+	if (!p)
+		return;
+	description = json_deep_copy(p->description);
+	if (!description) {
+		rpc_fail(req, RPC_NOT_ENOUGH, "out of memory");
+		return;
+	}
+	json_object_set_new(description, "lpar_id", json_integer(p->lpar_id));
+	json_object_set_new(description, "granule", json_integer(p->granule));
+	if (!rpc_has(description, "program"))
+		json_object_set_new(description, "program",
+				    json_pack("{s:i, s:i}", "seed", 0, "steps", 0));
+	if (!rpc_has(description, "content"))
+		json_object_set_new(description, "content",
+				    json_pack("{s:s}", "type", "zero"));
+	rpc_reply(req, description);
 }
 
 void mgmt_partition_digest(struct rpc_request *req, const json_t *params,

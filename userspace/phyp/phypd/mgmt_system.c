@@ -50,6 +50,7 @@ const struct rpc_method mgmt_methods[] = {
 	{ "partition.remove", mgmt_partition_remove, mgmt_name_params },
 	{ "partition.list", mgmt_partition_list, NULL },
 	{ "partition.show", mgmt_partition_show, mgmt_name_params },
+	{ "partition.describe", mgmt_partition_describe, mgmt_name_params },
 	{ "partition.digest", mgmt_partition_digest, mgmt_name_params },
 	{ "partition.compare", mgmt_partition_compare, mgmt_compare_params },
 	{ "stream.create", mgmt_stream_create, mgmt_stream_params },

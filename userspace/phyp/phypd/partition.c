@@ -231,6 +231,7 @@ static void unlink_partition(struct partition *p)
 	TAILQ_REMOVE(&system->partitions, p, link);
 	system->partition_count--;
 	system->memory_used -= p->memory.bytes;
+	json_decref(p->description);
 	free(p);
 }
 
@@ -360,6 +361,7 @@ void partition_make(struct system *system,
 	p->memory.fd = -1;
 	p->memory.bytes = params->bytes;
 	p->state = PARTITION_MAKING;
+	p->description = json_incref(params->description);
 	TAILQ_INIT(&p->waits);
 	make->p = p;
 	make->content = params->content;
@@ -380,6 +382,8 @@ void partition_make(struct system *system,
 
 err_free:
 	free(make);
+	if (p)
+		json_decref(p->description);
 	free(p);
 err_close:
 	if (params->content.fd >= 0)

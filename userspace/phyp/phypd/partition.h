@@ -51,6 +51,7 @@ struct partition_wait;
  * @woken:	set by any thread: there are events to take
  * @waits:	requests that wait for a state
  * @sample_ns, @sample_steps, @dirty_rate: last measurement of the rate
+ * @description: what it was made from, for partition.describe
  */
 struct partition {
 	TAILQ_ENTRY(partition) link;
@@ -75,6 +76,7 @@ struct partition {
 	uint64_t sample_ns;
 	uint64_t sample_steps;
 	uint64_t dirty_rate;
+	json_t *description;
 };
 
 struct partition *partition_find(struct system *system, const char *name);
@@ -92,6 +94,7 @@ bool partition_moving(const struct partition *p);
  * @shell:	reserved for an arriving partition
  * @program:	checked by synthetic_create()
  * @content:	its descriptor belongs to partition_make() from the call on
+ * @description: the parameters as they were given; a reference is taken
  */
 struct partition_params {
 	const char *name;
@@ -101,6 +104,7 @@ struct partition_params {
 	bool shell;
 	struct program program;
 	struct content content;
+	json_t *description;
 };
 
 /* Each answers @req, now or later */

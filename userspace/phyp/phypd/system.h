@@ -129,6 +129,8 @@ void mgmt_partition_list(struct rpc_request *req, const json_t *params,
 			 void *data);
 void mgmt_partition_show(struct rpc_request *req, const json_t *params,
 			 void *data);
+void mgmt_partition_describe(struct rpc_request *req, const json_t *params,
+			     void *data);
 void mgmt_partition_digest(struct rpc_request *req, const json_t *params,
 			   void *data);
 void mgmt_partition_compare(struct rpc_request *req, const json_t *params,
