@@ -671,6 +671,11 @@ def control(name, *arguments, status=0):
     return done.stdout
 
 
+def interrupted(number, frame):
+    raise KeyboardInterrupt
+
+
 def main(suite):
-    """Ends a test program."""
+    """Runs a test program; asked to end, it still cleans up."""
+    signal.signal(signal.SIGTERM, interrupted)
     sys.exit(suite.main())
