@@ -326,7 +326,11 @@ class System:
     def stop(self):
         statuses = []
         for daemon in (self.mspd, self.phypd):
-            status = daemon.stop()
+            try:
+                status = daemon.stop()
+            except AssertionError as error:
+                statuses.append(str(error))
+                continue
             if status and not daemon.killed:
                 statuses.append("%s ended with status %d"
                                 % (daemon.label, status))
@@ -417,10 +421,7 @@ class Lab:
         for relay in self.relays:
             relay.close()
         for system in reversed(self.systems):
-            try:
-                wrong += system.stop()
-            except AssertionError as error:
-                wrong.append(str(error))
+            wrong += system.stop()
         for system in self.systems:
             for daemon in (system.phypd, system.mspd):
                 report = SANITIZER_REPORT.search(daemon.log())
