@@ -1200,10 +1200,11 @@ static void test_operation_after_close(void **state)
 
 static int window_memory(void)
 {
-	int fd = memfd_create("window", MFD_CLOEXEC);
+	int fd = memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	uint32_t word;
 
 	assert_int_equal(ftruncate(fd, WINDOW_BYTES), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	for (uint32_t at = 0; at < WINDOW_BYTES; at += 4096) {
 		word = at;
 		assert_int_equal(pwrite(fd, &word, sizeof(word), at), sizeof(word));
@@ -1837,6 +1838,15 @@ static void lose_window_socket(struct fixture *f)
 	vio_send_window(f->p.fd, 1, 4096, f->p.fd);
 }
 
+static void lose_window_unsealed(struct fixture *f)
+{
+	int fd = memfd_create("window", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	vio_send_window(f->p.fd, 1, 4096, fd);
+	close(fd);
+}
+
 static void lose_window_many(struct fixture *f)
 {
 	int fd = window_memory();
@@ -1896,6 +1906,7 @@ static void test_lost(void **state)
 		{ lose_window_twice, "in use" },
 		{ lose_window_short, "cannot map" },
 		{ lose_window_socket, "cannot map" },
+		{ lose_window_unsealed, "cannot map" },
 		{ lose_window_many, "more than 256" },
 		{ lose_reserved_answer, "Unknown Reserved" },
 		{ lose_unknown_answer, "Invalid Format" },

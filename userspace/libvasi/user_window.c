@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -52,11 +53,14 @@ static void sweep(struct user_device *user)
 
 static int window_map(struct vasi_window *window, int fd)
 {
+	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 
+	/* Reading beyond the file's end would be fatal, now and later */
+	if (seals < 0 || !(seals & F_SEAL_SHRINK))
+		return -EPERM;
 	if (fstat(fd, &st))
 		return -errno;
-	/* Reading beyond the file's end would be fatal */
 	if (!S_ISREG(st.st_mode) || st.st_size < 0 || (uint64_t)st.st_size < window->bytes)
 		return -ERANGE;
 	window->base = mmap(NULL, window->bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE,

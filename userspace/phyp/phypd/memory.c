@@ -88,9 +88,12 @@ int memory_reserve(struct memory *memory, uint64_t bytes,
 
 	memory->bytes = bytes;
 	memory->base = NULL;
-	memory->fd = memfd_create("partition", MFD_CLOEXEC);
+	memory->fd = memfd_create("partition", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (memory->fd < 0 || fchmod(memory->fd, 0600) ||
 	    ftruncate(memory->fd, (off_t)bytes))
+		goto err_errno;
+	/* A mover that maps it must not fault; writing and holes stay allowed */
+	if (fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
 		goto err_errno;
 	memory->base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_NORESERVE, memory->fd, 0);
