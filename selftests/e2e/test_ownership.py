@@ -76,18 +76,18 @@ def reach_enabled(move):
 
 
 def reach_suspending(move):
-    """Suspend is signalled; the partition stops, or has just stopped.
-
-    What the source still sends is held, so that it gets no further.
-    """
+    """Suspend is signalled; the partition stops, but never says it has."""
     move.relay.wait_bytes(0, MIB, lpm.PATIENCE_S)
-    move.relay.hold_session(0)
     move.src.msp("suspend", stream_id=move.stream_id)
+    move.wait_state(source=("Suspending",))
+    assert move.states() == ("Suspending", "Enabled"), move.states()
 
 
 def reach_suspended(move):
     """The partition is stopped, and the hand-over cannot arrive."""
-    reach_suspending(move)
+    move.relay.wait_bytes(0, MIB, lpm.PATIENCE_S)
+    move.relay.hold_session(0)
+    move.src.msp("suspend", stream_id=move.stream_id)
     move.wait_state(source=("Suspended",))
     assert move.states() == ("Suspended", "Enabled"), move.states()
 
@@ -186,9 +186,10 @@ def end_at_target(lab, move):
 
 
 def matrix(boundary, failure):
-    with lpm.Lab(links="link" in failure) as lab:
+    hold = boundary == "Suspending"
+    with lpm.Lab(links="link" in failure, phyp=["--fault-injection"]) as lab:
         move = lab.move(
-            memory=MEMORY, relay={}, target={"sessions": 1, "connections": 1},
+            memory=MEMORY, relay={}, debug={"hold_suspend": hold}, target={"sessions": 1, "connections": 1},
             source={"suspend": "manual", "sessions": 1, "connections": 1,
                     "limit": 24 * MIB},
             program=lpm.program(1.5, 20 * MIB, hot=0.5)).start()

@@ -21,6 +21,7 @@ static const char *const verdicts[] = { "resumed", "never", NULL };
 static const struct rpc_param debug_fields[] = {
 	{ "skip_resend", .type = RPC_INTEGER },
 	{ "no_zero_detection", .type = RPC_BOOLEAN },
+	{ "hold_suspend", .type = RPC_BOOLEAN },
 	{ }
 };
 
@@ -194,6 +195,8 @@ void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 		explain(req, ret, &new, p, device);
 		return;
 	}
+	p->hold_suspend = rpc_get_bool(json_object_get(params, "debug"),
+				       "hold_suspend", false);
 	log_info("stream %016" PRIx64 ": created, %s of partition %s, device %s",
 		 new.id, stream_role_name(s), p->name, device->name);
 	rpc_reply(req, stream_state_json(s));

@@ -544,7 +544,7 @@ static void processors_stopped(struct partition *p)
 	p->stopping = STOP_NONE;
 	if (why == STOP_SHUTDOWN)
 		shut_down(p);
-	if (why == STOP_SUSPEND) {
+	if (why == STOP_SUSPEND && !p->hold_suspend) {
 		p->state = PARTITION_SUSPENDED;
 		phyp_lpar_suspended(p->lpar);
 	}

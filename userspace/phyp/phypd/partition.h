@@ -47,6 +47,7 @@ struct partition_wait;
  * @stream:	the last stream it was in, if that was not ended
  * @jobs:	jobs that use the memory; it stays while there are any
  * @executions:	how often it began to execute
+ * @hold_suspend: fault injection: it never says that it has stopped executing
  * @drop:	it is to go as soon as the loop has time
  * @woken:	set by any thread: there are events to take
  * @waits:	requests that wait for a state
@@ -70,6 +71,7 @@ struct partition {
 	struct managed_stream *stream;
 	unsigned int jobs;
 	uint64_t executions;
+	bool hold_suspend;
 	bool drop;
 	_Atomic bool woken;
 	TAILQ_HEAD(, partition_wait) waits;
