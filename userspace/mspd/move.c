@@ -203,6 +203,19 @@ static void donor_state_known(struct mail *mail)
 }
 
 /**
+ * move_all_open() - have all sessions that were asked for opened?
+ * @m: the move
+ */
+bool move_all_open(const struct move *m)
+{
+	for (unsigned int i = 0; i < m->nsessions; i++) {
+		if (m->sessions[i].state != SESSION_OPEN)
+			return false;
+	}
+	return true;
+}
+
+/**
  * move_open_session() - open the next session
  * @m: the move, with less than @max_sessions
  *

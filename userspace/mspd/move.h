@@ -406,6 +406,7 @@ void move_shutdown(struct command *cmd);
 
 void move_set_phase(struct move *m, enum move_phase phase);
 int move_open_session(struct move *m);
+bool move_all_open(const struct move *m);
 int move_begin(struct move *m);
 void move_signal(struct move *m, enum vasi_signal_code code, uint32_t reason,
 		 uint64_t token);

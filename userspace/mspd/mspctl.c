@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "common/rpc.h"
+#include "common/show.h"
 #include "common/util.h"
 
 #define EXIT_USAGE	2
@@ -105,45 +106,9 @@ static int call(const struct invocation *inv, const char *method, json_t *params
 
 /* ---- printing ---- */
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
-static long long number_of(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
 static double mb(const json_t *object, const char *name)
 {
-	return (double)number_of(object, name) / 1e6;
-}
-
-static void print_json(const json_t *value)
-{
-	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-	putchar('\n');
-}
-
-static void print_object(const json_t *object)
-{
-	const char *name;
-	json_t *value;
-	int width = 0;
-
-	json_object_foreach((json_t *)object, name, value)
-		width = max(width, (int)strlen(name));
-	json_object_foreach((json_t *)object, name, value) {
-		printf("%-*s  ", width, name);
-		if (json_is_string(value))
-			fputs(json_string_value(value), stdout);
-		else
-			json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
-		putchar('\n');
-	}
+	return (double)show_number(object, name) / 1e6;
 }
 
 static void print_moves(const json_t *result)
@@ -156,18 +121,18 @@ static void print_moves(const json_t *result)
 	       "LIMITED", "ERROR");
 	json_array_foreach(json_object_get(result, "moves"), i, m)
 		printf("%-16s %-6s %-10s %-10s %12.1f %12.1f %9.1f %9.1f %4lld %-7s %s\n",
-		       text_of(m, "stream_id"), text_of(m, "role"), text_of(m, "phase"),
-		       text_of(m, "state"), mb(m, "bytes_transmitted"),
+		       show_text(m, "stream_id"), show_text(m, "role"), show_text(m, "phase"),
+		       show_text(m, "state"), mb(m, "bytes_transmitted"),
 		       mb(m, "bytes_remaining"), mb(m, "rate"), mb(m, "dirty_rate"),
-		       number_of(m, "pass"), text_of(m, "limited_by"),
-		       text_of(m, "error"));
+		       show_number(m, "pass"), show_text(m, "limited_by"),
+		       show_text(m, "error"));
 }
 
 static void print_start(const json_t *result)
 {
 	if (json_object_get(result, "port"))
-		printf("%s:%lld\n", text_of(result, "address"),
-		       number_of(result, "port"));
+		printf("%s:%lld\n", show_text(result, "address"),
+		       show_number(result, "port"));
 }
 
 static void print_nothing(const json_t *result)
@@ -189,7 +154,7 @@ static void draw_bar(const json_t *st)
 	memset(bar + filled, '.', (size_t)(BAR_WIDTH - filled));
 	bar[BAR_WIDTH] = '\0';
 	printf("\r[%s] %3.0f%% %-10s pass %lld  %.0f MB moved  %.0f MB left  %.0f MB/s  dirty %.0f MB/s\033[K",
-	       bar, share * 100, text_of(st, "phase"), number_of(st, "pass"),
+	       bar, share * 100, show_text(st, "phase"), show_number(st, "pass"),
 	       mb(st, "bytes_transmitted"), left, mb(st, "rate"),
 	       mb(st, "dirty_rate"));
 	fflush(stdout);
@@ -200,7 +165,7 @@ static bool has_ended(const json_t *st)
 	static const char *const ends[] = { "completed", "aborted", "parked", "failed" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
-		if (!strcmp(text_of(st, "phase"), ends[i]))
+		if (!strcmp(show_text(st, "phase"), ends[i]))
 			return true;
 	}
 	return false;
@@ -210,7 +175,7 @@ static bool has_ended(const json_t *st)
 static int show_progress(const struct invocation *inv)
 {
 	const struct timespec pause = { .tv_nsec = BAR_MS * NSEC_PER_MSEC };
-	const char *phase = text_of(inv->params, "phase");
+	const char *phase = show_text(inv->params, "phase");
 	json_t *params;
 	json_t *st;
 	bool end;
@@ -223,7 +188,7 @@ static int show_progress(const struct invocation *inv)
 		if (ret)
 			break;
 		draw_bar(st);
-		end = has_ended(st) || !strcmp(text_of(st, "phase"), phase);
+		end = has_ended(st) || !strcmp(show_text(st, "phase"), phase);
 		json_decref(st);
 		if (!end)
 			nanosleep(&pause, NULL);
@@ -234,7 +199,7 @@ static int show_progress(const struct invocation *inv)
 
 static int run_wait(const struct invocation *inv)
 {
-	const char *phase = text_of(inv->params, "phase");
+	const char *phase = show_text(inv->params, "phase");
 	bool ended = !*phase || !strcmp(phase, "ended");
 	json_t *st;
 	int ret;
@@ -248,12 +213,12 @@ static int run_wait(const struct invocation *inv)
 	if (ret)
 		return ret;
 	if (inv->json)
-		print_json(st);
+		show_json(st);
 	else
-		print_object(st);
-	if (has_ended(st) && strcmp(text_of(st, "phase"), ended ? "completed" : phase)) {
-		fprintf(stderr, "mspctl: the move is %s: %s\n", text_of(st, "phase"),
-			text_of(st, "error"));
+		show_object(st);
+	if (has_ended(st) && strcmp(show_text(st, "phase"), ended ? "completed" : phase)) {
+		fprintf(stderr, "mspctl: the move is %s: %s\n", show_text(st, "phase"),
+			show_text(st, "error"));
 		ret = EXIT_FAILURE;
 	}
 	json_decref(st);
@@ -302,7 +267,7 @@ static int run_start(const struct invocation *inv)
 	json_object_set_new(inv->params, "role", json_string(role));
 	ret = call(inv, "start", json_incref(inv->params), &result);
 	if (!ret && inv->json)
-		print_json(result);
+		show_json(result);
 	else if (!ret)
 		print_start(result);
 	json_decref(result);
@@ -331,10 +296,10 @@ struct command {
 };
 
 static const struct command commands[] = {
-	{ "info", 0, print_object, NULL },
+	{ "info", 0, show_object, NULL },
 	{ "start", 2, NULL, run_start },
 	{ "list", 0, print_moves, NULL },
-	{ "status", 1, print_object, NULL },
+	{ "status", 1, show_object, NULL },
 	{ "wait", 1, NULL, run_wait },
 	{ "limit", 2, NULL, run_limit },
 	{ "suspend", 1, print_nothing, NULL },
@@ -350,7 +315,7 @@ static int run_command(const struct command *command, const struct invocation *i
 		return command->run(inv);
 	ret = call(inv, command->name, json_incref(inv->params), &result);
 	if (!ret && inv->json)
-		print_json(result);
+		show_json(result);
 	else if (!ret)
 		command->print(result);
 	json_decref(result);

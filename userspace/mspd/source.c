@@ -120,15 +120,6 @@ static void sessions_ready(struct move *m)
 		connect_link(m, LINK_DATA, c);
 }
 
-static bool all_open(const struct move *m)
-{
-	for (unsigned int i = 0; i < m->nsessions; i++) {
-		if (m->sessions[i].state != SESSION_OPEN)
-			return false;
-	}
-	return true;
-}
-
 /**
  * source_opened() - a session is open
  * @m: the move
@@ -141,7 +132,7 @@ void source_opened(struct move *m, struct session *s)
 			first_opened(m);
 		return;
 	}
-	if (m->nsessions == m->agreed.sessions && all_open(m))
+	if (m->nsessions == m->agreed.sessions && move_all_open(m))
 		sessions_ready(m);
 }
 
@@ -240,7 +231,7 @@ static bool accepted(struct link *link, const struct frame *frame)
 			return true;
 		}
 	}
-	if (all_open(m))
+	if (move_all_open(m))
 		sessions_ready(m);
 	return true;
 }

@@ -193,15 +193,6 @@ static void sessions_ready(struct move *m)
 	send_accept(m);
 }
 
-static bool all_open(const struct move *m)
-{
-	for (unsigned int i = 0; i < m->nsessions; i++) {
-		if (m->sessions[i].state != SESSION_OPEN)
-			return false;
-	}
-	return true;
-}
-
 /**
  * target_opened() - a session is open
  * @m: the move
@@ -214,7 +205,7 @@ void target_opened(struct move *m, struct session *s)
 			listen_for_peer(m);
 		return;
 	}
-	if (m->nsessions == m->wanted_sessions && all_open(m))
+	if (m->nsessions == m->wanted_sessions && move_all_open(m))
 		sessions_ready(m);
 }
 
@@ -236,7 +227,7 @@ void target_open_failed(struct move *m, struct session *s)
 		vasi_session_free(last->vasi);
 		last->vasi = NULL;
 	}
-	if (all_open(m))
+	if (move_all_open(m))
 		sessions_ready(m);
 }
 
@@ -278,7 +269,7 @@ static bool hello(struct link *link)
 			return true;
 		}
 	}
-	if (all_open(m))
+	if (move_all_open(m))
 		sessions_ready(m);
 	return true;
 }

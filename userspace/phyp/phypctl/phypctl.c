@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/rpc.h"
+#include "common/show.h"
 #include "common/util.h"
 
 #define EXIT_USAGE		2
@@ -83,60 +84,16 @@ static int usage(const char *why, const char *what)
 
 /* ---- Printing ---- */
 
-static void print_json(const json_t *value)
-{
-	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-	putchar('\n');
-}
-
-static void print_value(const json_t *value)
-{
-	if (json_is_string(value))
-		fputs(json_string_value(value), stdout);
-	else if (json_is_array(value) && !json_array_size(value))
-		fputs("none", stdout);
-	else
-		json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
-}
-
-/* One member a line */
-static void print_object(const json_t *object)
-{
-	const char *name;
-	json_t *value;
-	int width = 0;
-
-	json_object_foreach((json_t *)object, name, value)
-		width = max(width, (int)strlen(name));
-	json_object_foreach((json_t *)object, name, value) {
-		printf("%-*s  ", width, name);
-		print_value(value);
-		putchar('\n');
-	}
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
-static long long number_of(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
 static double mib(const json_t *object, const char *name)
 {
-	return (double)number_of(object, name) / (1 << 20);
+	return (double)show_number(object, name) / (1 << 20);
 }
 
 static double percent(const json_t *object, const char *part, const char *whole)
 {
-	long long all = number_of(object, whole);
+	long long all = show_number(object, whole);
 
-	return all ? 100.0 * (double)number_of(object, part) / (double)all :
+	return all ? 100.0 * (double)show_number(object, part) / (double)all :
 	       100.0;
 }
 
@@ -149,9 +106,9 @@ static void print_partitions(const json_t *result)
 	       "MEMORY MiB", "GRANULE", "STEPS", "DIRTY MiB/s");
 	json_array_foreach(json_object_get(result, "partitions"), i, p)
 		printf("%-20s %5lld %-20s %12.1f %8lld %6.1f%% %12.1f\n",
-		       text_of(p, "name"), number_of(p, "lpar_id"),
-		       text_of(p, "state"), mib(p, "memory"),
-		       number_of(p, "granule"),
+		       show_text(p, "name"), show_number(p, "lpar_id"),
+		       show_text(p, "state"), mib(p, "memory"),
+		       show_number(p, "granule"),
 		       percent(p, "steps", "steps_total"),
 		       mib(p, "dirty_rate"));
 }
@@ -166,34 +123,34 @@ static void print_streams(const json_t *result)
 	       "MOVED MiB", "LEFT MiB", "RECORD");
 	json_array_foreach(json_object_get(result, "streams"), i, s)
 		printf("%-16s %-6s %-20s %-10s %-6s %4lld %6lld %12.1f %12.1f %-8s\n",
-		       text_of(s, "stream_id"), text_of(s, "role"),
-		       text_of(s, "partition"), text_of(s, "state"),
+		       show_text(s, "stream_id"), show_text(s, "role"),
+		       show_text(s, "partition"), show_text(s, "state"),
 		       json_is_true(json_object_get(s, "parked")) ? "yes" : "no",
-		       number_of(s, "sessions"), number_of(s, "passes"),
+		       show_number(s, "sessions"), show_number(s, "passes"),
 		       mib(s, "bytes"), mib(s, "bytes_left"),
-		       text_of(s, "record"));
+		       show_text(s, "record"));
 }
 
 static void print_digest(const json_t *result)
 {
-	puts(text_of(result, "digest"));
+	puts(show_text(result, "digest"));
 }
 
 static void print_differing(const json_t *result)
 {
-	printf("%lld\n", number_of(result, "differing"));
+	printf("%lld\n", show_number(result, "differing"));
 }
 
 static void print_state(const json_t *result)
 {
-	puts(text_of(result, "state"));
+	puts(show_text(result, "state"));
 }
 
 static void print_result(const struct command *command,
 			 const struct invocation *inv, const json_t *result)
 {
 	if (inv->json || !command->print)
-		print_json(result);
+		show_json(result);
 	else if (json_object_size(result))
 		command->print(result);
 }
@@ -356,7 +313,7 @@ static int check_target(const char *target, const char *id)
 				target);
 		return EXIT_FAILURE;
 	}
-	is_target = !strcmp(text_of(result, "role"), "target");
+	is_target = !strcmp(show_text(result, "role"), "target");
 	json_decref(result);
 	if (is_target)
 		return EXIT_SUCCESS;
@@ -401,7 +358,7 @@ static int run_recover(const struct command *command,
 	status = call(inv->socket, "stream.recover", params, NO_TIMEOUT, &result);
 	if (!status && !inv->json)
 		printf("the record says %s; the source is ",
-		       text_of(verdict, "verdict"));
+		       show_text(verdict, "verdict"));
 	if (!status)
 		print_result(command, inv, result);
 	json_decref(result);
@@ -410,21 +367,21 @@ static int run_recover(const struct command *command,
 }
 
 static const struct command commands[] = {
-	{ "info", "system.info", 0, 0, NULL, print_object, run_method },
-	{ "create", "partition.create", 1, 1, description_params, print_object,
+	{ "info", "system.info", 0, 0, NULL, show_object, run_method },
+	{ "create", "partition.create", 1, 1, description_params, show_object,
 	  run_method },
 	{ "reserve", "partition.reserve", 1, 1, description_params,
-	  print_object, run_method },
-	{ "activate", "partition.activate", 1, 1, name_params, print_object,
+	  show_object, run_method },
+	{ "activate", "partition.activate", 1, 1, name_params, show_object,
 	  run_method },
-	{ "shutdown", "partition.shutdown", 1, 1, name_params, print_object,
+	{ "shutdown", "partition.shutdown", 1, 1, name_params, show_object,
 	  run_method },
-	{ "remove", "partition.remove", 1, 1, name_params, print_object,
+	{ "remove", "partition.remove", 1, 1, name_params, show_object,
 	  run_method },
 	{ "list", "partition.list", 0, 0, NULL, print_partitions, run_method },
-	{ "show", "partition.show", 1, 1, name_params, print_object,
+	{ "show", "partition.show", 1, 1, name_params, show_object,
 	  run_method },
-	{ "wait", "partition.wait", 1, 3, wait_params, print_object,
+	{ "wait", "partition.wait", 1, 3, wait_params, show_object,
 	  run_method },
 	{ "digest", "partition.digest", 1, 1, name_params, print_digest,
 	  run_method },
@@ -432,14 +389,14 @@ static const struct command commands[] = {
 	  print_differing, run_method },
 	{ "stream-create", "stream.create", 1, 1, description_params,
 	  print_state, run_method },
-	{ "stream-show", "stream.show", 1, 1, stream_id_params, print_object,
+	{ "stream-show", "stream.show", 1, 1, stream_id_params, show_object,
 	  run_method },
 	{ "stream-list", "stream.list", 0, 0, NULL, print_streams, run_method },
 	{ "stream-cancel", "stream.cancel", 1, 1, stream_id_params,
 	  print_state, run_method },
-	{ "stream-end", "stream.end", 1, 1, stream_id_params, print_object,
+	{ "stream-end", "stream.end", 1, 1, stream_id_params, show_object,
 	  run_method },
-	{ "verdict", "stream.verdict", 1, 1, stream_id_params, print_object,
+	{ "verdict", "stream.verdict", 1, 1, stream_id_params, show_object,
 	  run_method },
 	{ "recover", "stream.recover", 3, 4, NULL, print_state, run_recover },
 	{ "call", NULL, 1, 2, call_params, NULL, run_method },
