@@ -87,12 +87,13 @@ libvasi_SRCS := $(sort $(wildcard userspace/libvasi/*.c))
 libphyp_SRCS := $(sort $(wildcard userspace/phyp/*.c))
 phypd_SRCS   := $(sort $(filter-out %/main.c,$(wildcard userspace/phyp/phypd/*.c)))
 mspd_SRCS    := $(sort $(filter-out $(MSPD_MAINS),$(wildcard userspace/mspd/*.c)))
+hmc_SRCS     := $(sort $(filter-out %/hmc.c,$(wildcard userspace/hmc/*.c)))
 
 objs = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 # Archives: what is installed, and what only our own programs and tests use
 LIBS	  := libvasi libphyp libviolink libvasicodec libcommon
-INNER	  := libmspd libvasiphypd
+INNER	  := libmspd libvasiphypd libhmc
 LIB_FILES := $(LIBS:%=$(O)/%.a)
 ARCHIVES  := $(LIB_FILES) $(INNER:%=$(O)/%.a)
 
@@ -103,15 +104,20 @@ $(O)/libvasi.a:		$(call objs,$(libvasi_SRCS))
 $(O)/libphyp.a:		$(call objs,$(libphyp_SRCS))
 $(O)/libvasiphypd.a:	$(call objs,$(phypd_SRCS))
 $(O)/libmspd.a:		$(call objs,$(mspd_SRCS))
+$(O)/libhmc.a:		$(call objs,$(hmc_SRCS))
 
 # program <- main file, when it is there
 main_mspd	:= $(wildcard userspace/mspd/mspd.c)
 main_mspctl	:= $(wildcard userspace/mspd/mspctl.c)
 main_vasi-phypd	:= $(wildcard userspace/phyp/phypd/main.c)
 main_phypctl	:= $(wildcard userspace/phyp/phypctl/phypctl.c)
+main_hmc	:= $(wildcard userspace/hmc/hmc.c)
 
-PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl,$(if $(main_$(p)),$(p))))
+PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl hmc,$(if $(main_$(p)),$(p))))
 PROG_FILES := $(PROGS:%=$(O)/%)
+# hmc goes by the names of the console's commands
+CONSOLE := migrlpar lslparmigr lssyscfg lshwres
+CONSOLE_FILES := $(CONSOLE:%=$(O)/%)
 
 $(foreach p,$(PROGS),$(eval $(O)/$(p): $(call objs,$(main_$(p)))))
 
@@ -126,7 +132,7 @@ TOOL_FILES := $(TOOL_SRCS:selftests/tools/%.c=$(O)/tools/%)
 # Builds
 
 PHONY += all tests
-all: $(LIB_FILES) $(PROG_FILES)
+all: $(LIB_FILES) $(PROG_FILES) $(CONSOLE_FILES)
 tests: all $(UNIT_FILES) $(TOOL_FILES)
 
 # Written anew when compiler or flags change, so that everything is rebuilt
@@ -160,6 +166,10 @@ link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) \
 
 $(O)/mspd $(O)/mspctl: $(O)/libmspd.a
 $(O)/vasi-phypd $(O)/phypctl: $(O)/libvasiphypd.a
+$(O)/hmc: $(O)/libhmc.a
+
+$(CONSOLE_FILES): $(O)/hmc
+	$(Q)ln -sf hmc $@
 
 $(PROG_FILES): $(LIB_FILES)
 	$(call say,LD,$@)
@@ -178,7 +188,7 @@ $(TOOL_FILES): $(O)/tools/%: $(O)/obj/selftests/tools/%.o $(ARCHIVES)
 
 ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) \
 	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
-	$(foreach p,$(PROGS),$(main_$(p))) \
+	$(hmc_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
 	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS))
 -include $(ALL_OBJS:.o=.d)
 
@@ -240,10 +250,16 @@ docs:
 	$(Q)$(SPHINXBUILD) -q -W --keep-going -b html -d $(O)/docs/doctrees \
 		Documentation $(O)/docs/html
 
+PHONY += man
+man:
+	$(call say,SPHINX,$(O)/docs/man)
+	$(Q)$(SPHINXBUILD) -q -W --keep-going -b man -d $(O)/docs/doctrees-man \
+		Documentation $(O)/docs/man
+
 # Static checks
 
 C_FILES := $(codec_SRCS) $(common_SRCS) $(violink_SRCS) $(libvasi_SRCS) \
-	$(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
+	$(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) $(hmc_SRCS) \
 	$(foreach p,$(PROGS),$(main_$(p)))
 
 PHONY += sparse checkpatch
@@ -281,13 +297,14 @@ BINDIR	   := $(DESTDIR)$(PREFIX)/bin
 SBINDIR	   := $(DESTDIR)$(PREFIX)/sbin
 LIBDIR	   := $(DESTDIR)$(PREFIX)/lib
 INCLUDEDIR := $(DESTDIR)$(PREFIX)/include
-CONTROLS   := $(filter %ctl,$(PROGS))
-DAEMONS	   := $(filter-out %ctl,$(PROGS))
+CONTROLS   := $(filter %ctl hmc,$(PROGS))
+DAEMONS	   := $(filter-out $(CONTROLS),$(PROGS))
 
 PHONY += install
 install: all
 	$(Q)install -d $(BINDIR) $(SBINDIR) $(LIBDIR) $(INCLUDEDIR)/linux
 	$(Q)for p in $(CONTROLS); do install -m 755 $(O)/$$p $(BINDIR); done
+	$(Q)for c in $(CONSOLE); do ln -sf hmc $(BINDIR)/$$c; done
 	$(Q)for p in $(DAEMONS); do install -m 755 $(O)/$$p $(SBINDIR); done
 	$(Q)install -m 644 $(LIB_FILES) $(LIBDIR)
 	$(Q)install -m 644 $(wildcard uapi/linux/*.h) $(INCLUDEDIR)/linux
@@ -309,7 +326,7 @@ help:
 	@echo 'make unit, e2e    one kind of test'
 	@echo 'make bench        measure the mover on this machine'
 	@echo 'make soak         move partitions to and fro for a long time'
-	@echo 'make docs         Documentation/ as HTML'
+	@echo 'make docs, man    Documentation/ as HTML, its manual pages'
 	@echo 'make sparse       check of byte order'
 	@echo 'make checkpatch   coding style; CHECKPATCH=path of a kernel tree'"'"'s script'
 	@echo 'make deps         install the Debian packages all this needs (as root)'

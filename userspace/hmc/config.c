@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The console file: which systems there are, and where they are reached.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/rpc_internal.h"
+#include "hmc/console.h"
+
+#define PATH_MAX_BYTES	((int64_t)sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+#define NAME_PARAM	{ "name", RPC_STRING, true, .min = 1, .max = NAME_BYTES - 1 }
+#define SOCKET_PARAM	{ "socket", RPC_STRING, true, .min = 1, .max = PATH_MAX_BYTES }
+
+static const struct rpc_param file_fields[] = {
+	{ "systems", RPC_ARRAY, true, .min = 1, .max = CONSOLE_SYSTEMS },
+	{ }
+};
+
+static const struct rpc_param system_fields[] = {
+	NAME_PARAM,
+	SOCKET_PARAM,
+	{ "msps", RPC_ARRAY, .min = 0, .max = CONSOLE_MSPS },
+	{ }
+};
+
+static const struct rpc_param msp_fields[] = {
+	NAME_PARAM,
+	SOCKET_PARAM,
+	{ "lpar_id", RPC_INTEGER, true, .min = 1, .max = 65535 },
+	{ "device", RPC_STRING, true, .min = 1, .max = NAME_BYTES - 1 },
+	{ "address", RPC_STRING, true, .min = 1, .max = INET6_ADDRSTRLEN },
+	{ }
+};
+
+static int refuse(const char *path, const char *where, const char *why)
+{
+	message("LPM0002",
+		"The console file %.256s cannot be used: %s%s. See console(5) for what it must hold.",
+		path, where, why);
+	return -EINVAL;
+}
+
+static int check_object(const char *path, const char *where, const json_t *object,
+			const struct rpc_param *fields)
+{
+	struct rpc_error err;
+
+	if (!json_is_object(object))
+		return refuse(path, where, "must be an object");
+	if (rpc_check_table(where, object, fields, &err))
+		return refuse(path, "", err.text);
+	return 0;
+}
+
+static bool is_address(const char *text)
+{
+	struct in6_addr address;
+
+	return inet_pton(AF_INET, text, &address) == 1 ||
+	       inet_pton(AF_INET6, text, &address) == 1;
+}
+
+static int read_msp(const char *path, const char *where, const json_t *object,
+		    struct managed_system *system)
+{
+	struct msp *msp = &system->msps[system->nmsps];
+
+	if (check_object(path, where, object, msp_fields))
+		return -EINVAL;
+	msp->name = text_of(object, "name");
+	msp->socket = text_of(object, "socket");
+	msp->device = text_of(object, "device");
+	msp->address = text_of(object, "address");
+	msp->lpar_id = (uint32_t)number_of(object, "lpar_id");
+	if (!name_is_valid(msp->name))
+		return refuse(path, where,
+			      "name must be printable ASCII without \"/\", \",\" and quotes");
+	if (!is_address(msp->address))
+		return refuse(path, where, "address must be an IPv4 or IPv6 address");
+	for (size_t i = 0; i < system->nmsps; i++)
+		if (!strcmp(system->msps[i].name, msp->name))
+			return refuse(path, where, "name is that of an earlier MSP");
+	system->nmsps++;
+	return 0;
+}
+
+static int read_system(const char *path, const char *where, const json_t *object,
+		       struct console *console)
+{
+	struct managed_system *system = &console->systems[console->nsystems];
+	char inner[64];
+	size_t i;
+	json_t *msp;
+
+	if (check_object(path, where, object, system_fields))
+		return -EINVAL;
+	system->name = text_of(object, "name");
+	system->socket = text_of(object, "socket");
+	if (!name_is_valid(system->name))
+		return refuse(path, where,
+			      "name must be printable ASCII without \"/\", \",\" and quotes");
+	if (console_find(console, system->name))
+		return refuse(path, where, "name is that of an earlier system");
+	json_array_foreach(json_object_get(object, "msps"), i, msp) {
+		snprintf(inner, sizeof(inner), "%smsps[%zu].", where, i);
+		if (read_msp(path, inner, msp, system))
+			return -EINVAL;
+	}
+	console->nsystems++;
+	return 0;
+}
+
+static int read_systems(const char *path, struct console *console)
+{
+	const json_t *systems = json_object_get(console->root, "systems");
+	char where[32];
+	json_t *system;
+	size_t i;
+
+	if (check_object(path, "", console->root, file_fields))
+		return -EINVAL;
+	console->systems = calloc(json_array_size(systems), sizeof(*console->systems));
+	if (!console->systems)
+		return -ENOMEM;
+	json_array_foreach(systems, i, system) {
+		snprintf(where, sizeof(where), "systems[%zu].", i);
+		if (read_system(path, where, system, console))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* The whole file, at most CONSOLE_FILE_BYTES of it */
+static char *read_file(const char *path, int fd, size_t *length)
+{
+	struct stat st;
+	ssize_t got = 1;
+	char *text;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		refuse(path, "", "it is no regular file");
+		return NULL;
+	}
+	text = malloc(CONSOLE_FILE_BYTES + 1);
+	if (!text)
+		return NULL;
+	for (*length = 0; got > 0 && *length <= CONSOLE_FILE_BYTES; *length += (size_t)got) {
+		got = read(fd, text + *length, CONSOLE_FILE_BYTES + 1 - *length);
+		if (got < 0)
+			break;
+	}
+	if (got >= 0 && *length <= CONSOLE_FILE_BYTES)
+		return text;
+	refuse(path, "", got < 0 ? strerror(errno) : "it is longer than 1 MiB");
+	free(text);
+	return NULL;
+}
+
+/**
+ * console_open() - read the console file
+ * @path:	NULL: $LPM_CONSOLE, or the default
+ * @console:	filled in; to be closed also after an error
+ *
+ * Return: 0, or a negative errno; the user has been told.
+ */
+int console_open(const char *path, struct console *console)
+{
+	json_error_t error;
+	size_t length;
+	char why[256];
+	char *text;
+
+	*console = (struct console) { .fd = -1 };
+	if (!path)
+		path = getenv("LPM_CONSOLE");
+	if (!path)
+		path = CONSOLE_FILE;
+	/* Not to wait for the writer of a FIFO */
+	console->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (console->fd < 0)
+		return refuse(path, "", strerror(errno));
+	text = read_file(path, console->fd, &length);
+	if (!text)
+		return -EINVAL;
+	console->root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	free(text);
+	if (console->root)
+		return read_systems(path, console);
+	snprintf(why, sizeof(why), "line %d, column %d: %.160s", error.line,
+		 error.column, error.text);
+	return refuse(path, "", why);
+}
+
+void console_close(struct console *console)
+{
+	if (console->fd >= 0)
+		close(console->fd);
+	free(console->systems);
+	json_decref(console->root);
+	*console = (struct console) { .fd = -1 };
+}
+
+/**
+ * console_find() - find a system by name
+ * @console:	the console
+ * @name:	its name
+ *
+ * Return: the system, or NULL.
+ */
+struct managed_system *console_find(struct console *console, const char *name)
+{
+	for (size_t i = 0; i < console->nsystems; i++)
+		if (!strcmp(console->systems[i].name, name))
+			return &console->systems[i];
+	return NULL;
+}
+
+/**
+ * console_lock() - keep other commands from ending moves at the same time
+ * @console:	the console
+ * @wait:	wait until they are done
+ *
+ * Return: 0, or a negative errno.
+ */
+int console_lock(struct console *console, bool wait)
+{
+	while (flock(console->fd, LOCK_EX | (wait ? 0 : LOCK_NB)))
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+void console_unlock(struct console *console)
+{
+	flock(console->fd, LOCK_UN);
+}

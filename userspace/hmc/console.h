@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The management console: what its commands share (Documentation/console.rst).
+ *
+ * The console keeps no state of its own.  What it knows of a move it reads from
+ * the platforms and movers each time, so that any command can go on where
+ * another one ended, or was killed.
+ */
+#ifndef _HMC_CONSOLE_H
+#define _HMC_CONSOLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <jansson.h>
+
+#include "common/rpc.h"
+
+#define CONSOLE_FILE		"/etc/lpm/console.json"
+#define CONSOLE_FILE_BYTES	(1U << 20)
+#define CONSOLE_SYSTEMS		64
+#define CONSOLE_MSPS		16		/* of a system */
+#define NAME_BYTES		32		/* of a system, an MSP or a partition */
+#define CALL_TIMEOUT_MS		10000
+#define MAKE_TIMEOUT_MS		600000		/* memory is set aside and zeroed */
+
+enum exit_code {
+	EXIT_DONE	= 0,
+	EXIT_FAILED	= 1,
+	EXIT_USAGE	= 2,	/* wrong usage, or an unusable console file */
+};
+
+/**
+ * struct msp - a mover service partition
+ * @name:	of the partition
+ * @lpar_id:	of the partition
+ * @socket:	control socket of its mspd
+ * @device:	its VASI device, as the system's vasi-phypd names it
+ * @address:	where other MSPs reach it: an IPv4 or IPv6 address
+ */
+struct msp {
+	const char *name;
+	const char *socket;
+	const char *device;
+	const char *address;
+	uint32_t lpar_id;
+};
+
+/**
+ * struct managed_system - a system that the console knows
+ * @name:	its name in commands
+ * @socket:	management socket of its vasi-phypd
+ * @msps:	its movers
+ * @nmsps:	how many, may be 0
+ */
+struct managed_system {
+	const char *name;
+	const char *socket;
+	struct msp msps[CONSOLE_MSPS];
+	size_t nmsps;
+};
+
+/**
+ * struct console - the console file
+ * @systems:	in the file's order
+ * @nsystems:	how many
+ * @root:	the file as JSON; holds the strings
+ * @fd:		the file; its lock keeps two commands from cleaning up at once
+ */
+struct console {
+	struct managed_system *systems;
+	size_t nsystems;
+	json_t *root;
+	int fd;
+};
+
+/**
+ * struct command - one of the console's commands
+ * @name:	what the user types
+ * @usage:	for --help
+ * @run:	argv[0] is the name; the console is still to be opened
+ */
+struct command {
+	const char *name;
+	const char *usage;
+	int (*run)(const struct command *command, int argc, char **argv);
+};
+
+extern const struct command command_migrlpar;
+extern const struct command command_lslparmigr;
+extern const struct command command_lssyscfg;
+extern const struct command command_lshwres;
+
+/* Messages: a code, then what was found, what was expected, what to do */
+void message(const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+int usage_error(const struct command *command, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+bool name_is_valid(const char *name);
+
+/* The console file */
+int console_open(const char *path, struct console *console);
+void console_close(struct console *console);
+struct managed_system *console_find(struct console *console, const char *name);
+int console_lock(struct console *console, bool wait);
+void console_unlock(struct console *console);
+
+/* Calls.  Each returns 0 or a negative errno with @err filled in */
+int system_call(const struct managed_system *system, const char *method,
+		json_t *params, json_t **result, struct rpc_error *err);
+int msp_call(const struct msp *msp, const char *method, json_t *params,
+	     json_t **result, struct rpc_error *err);
+void msp_message(const struct managed_system *system, const struct msp *msp,
+		 const char *what, const struct rpc_error *err);
+void call_message(const struct managed_system *system, const char *what,
+		  const struct rpc_error *err);
+
+/* Members of answers; "" and 0 when they are not there */
+const char *text_of(const json_t *object, const char *name);
+int64_t number_of(const json_t *object, const char *name);
+bool flag_of(const json_t *object, const char *name);
+
+/**
+ * struct partition_key - which partition a command is about
+ * @name:	its name, or NULL
+ * @id:		its id, if there is no name
+ */
+struct partition_key {
+	const char *name;
+	uint32_t id;
+};
+
+int find_partition(const struct managed_system *system,
+		   const struct partition_key *key, json_t **partition);
+int show_stream(const struct managed_system *system, const char *id,
+		json_t **stream, struct rpc_error *err);
+json_t *find_stream(const json_t *streams, const char *role,
+		    const char *partition, const char *id);
+bool stream_is(const json_t *stream, const char *state);
+bool stream_is_final(const json_t *stream);
+bool stream_is_committing(const json_t *stream);
+const struct msp *find_mover(const struct managed_system *system,
+			     const char *id, json_t **status);
+const char *lpar_state(const json_t *partition);
+
+/**
+ * struct listing - how a list command prints
+ * @fields:	for -F, separated by commas; NULL: all, with their names
+ * @values:	-F was given
+ * @header:	--header was given
+ */
+struct listing {
+	const char *fields;
+	bool values;
+	bool header;
+};
+
+int listing_check(const struct command *command, const struct listing *listing,
+		  const char *const *known);
+void listing_print(const struct listing *listing, const char *const *known,
+		   const json_t *records);
+
+/**
+ * struct plan - a migration, as validation found it
+ * @source: @target: the systems
+ * @source_msp: @target_msp: the movers; NULL for an inactive one
+ * @source_info: @target_info: system.info of both
+ * @partition:	partition.show on the source
+ * @description: partition.describe
+ * @active:	the partition runs
+ * @id:		the stream, once it has one
+ * @reserved:	the shell, or the partition, on the target is ours
+ */
+struct plan {
+	struct managed_system *source;
+	struct managed_system *target;
+	const struct msp *source_msp;
+	const struct msp *target_msp;
+	json_t *source_info;
+	json_t *target_info;
+	json_t *partition;
+	json_t *description;
+	bool active;
+	char id[RPC_STREAM_ID_BYTES];
+	bool reserved;
+};
+
+/**
+ * struct move_options - how a migration is to be done
+ * @verbose:	say what is found and done
+ * @async:	return as soon as it moves
+ * @wait_ms:	stop it after this time; 0 = never
+ */
+struct move_options {
+	bool verbose;
+	bool async;
+	uint64_t wait_ms;
+};
+
+int validate(struct plan *plan, const struct partition_key *key, bool verbose);
+int plan_movers(struct plan *plan);
+void plan_release(struct plan *plan);
+int move_start(struct plan *plan, const struct move_options *options);
+int move_start_movers(struct plan *plan);
+int move_watch(struct console *console, struct plan *plan,
+	       const struct move_options *options);
+
+/* What is left of moves that ended */
+int undo(struct plan *plan);
+int finish(struct plan *plan, bool wait);
+void settle(struct console *console, struct managed_system *system);
+int stop_move(struct console *console, struct managed_system *source,
+	      const struct partition_key *key);
+int recover_move(struct console *console, struct managed_system *source,
+		 struct managed_system *target, const struct partition_key *key,
+		 const struct move_options *options);
+int clean_failed(struct console *console, struct managed_system *source,
+		 const char *partition);
+
+void sleep_ms(unsigned int ms);
+
+#endif /* _HMC_CONSOLE_H */

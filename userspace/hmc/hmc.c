@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The console's commands in one program: which one is the name it is called by,
+ * or its first argument.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "hmc/console.h"
+
+static const struct command *const commands[] = {
+	&command_migrlpar,
+	&command_lslparmigr,
+	&command_lssyscfg,
+	&command_lshwres,
+};
+
+static const struct command hmc = {
+	.name = "hmc",
+	.usage = "Usage: hmc {migrlpar|lslparmigr|lssyscfg|lshwres} ARGUMENT...\n"
+		 "The commands of the management console; each can also be called by its name.\n"
+		 "COMMAND --help describes it.\n",
+};
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i]->name, name))
+			return commands[i];
+	return NULL;
+}
+
+static bool wants(int argc, char **argv, const char *option)
+{
+	return argc > 1 && !strcmp(argv[1], option);
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	int status;
+
+	if (wants(argc, argv, "--help")) {
+		fputs(command->usage, stdout);
+		return EXIT_DONE;
+	}
+	if (wants(argc, argv, "--version")) {
+		printf("%s %s\n", command->name, VASI_VERSION);
+		return EXIT_DONE;
+	}
+	if (!command->run)
+		return usage_error(command, "A command is missing or unknown.");
+	status = command->run(command, argc, argv);
+	if (fflush(stdout) && !status) {
+		message("LPM0003", "The output could not be written.");
+		status = EXIT_FAILED;
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
+	const struct command *command = NULL;
+
+	if (argc)
+		command = find(slash ? slash + 1 : argv[0]);
+	if (command)
+		return run(command, argc, argv);
+	if (argc > 1)
+		command = find(argv[1]);
+	if (command)
+		return run(command, argc - 1, argv + 1);
+	return run(&hmc, argc, argv);
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What systems and movers say: calls to them, and things found in the answers.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/util.h"
+#include "hmc/console.h"
+
+/**
+ * system_call() - call a method of a system's platform
+ * @system:	the system
+ * @method:	its name
+ * @params:	taken over
+ * @result:	NULL, or the caller's
+ * @err:	why it failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int system_call(const struct managed_system *system, const char *method,
+		json_t *params, json_t **result, struct rpc_error *err)
+{
+	bool makes = !strncmp(method, "partition.", 10);
+
+	return rpc_client_call(system->socket, method, params,
+			       makes ? MAKE_TIMEOUT_MS : CALL_TIMEOUT_MS, result, err);
+}
+
+/**
+ * msp_call() - call a method of a mover
+ * @msp:	the mover
+ * @method:	its name
+ * @params:	taken over
+ * @result:	NULL, or the caller's
+ * @err:	why it failed
+ *
+ * Return: 0 or a negative errno.
+ */
+int msp_call(const struct msp *msp, const char *method, json_t *params,
+	     json_t **result, struct rpc_error *err)
+{
+	return rpc_client_call(msp->socket, method, params, CALL_TIMEOUT_MS,
+			       result, err);
+}
+
+/**
+ * call_message() - tell the user of a system's call that failed
+ * @system:	the system
+ * @what:	was to be done
+ * @err:	why it failed
+ */
+void call_message(const struct managed_system *system, const char *what,
+		  const struct rpc_error *err)
+{
+	if (err->code)
+		message("LPM0102", "System %s refused to %s: %s (error %d).",
+			system->name, what, err->text, err->code);
+	else
+		message("LPM0101",
+			"System %s does not answer: %s; expected its vasi-phypd there. Start it, or correct the console file.",
+			system->name, err->text);
+}
+
+/**
+ * msp_message() - tell the user of a mover's call that failed
+ * @system:	the mover's system
+ * @msp:	the mover
+ * @what:	was to be done
+ * @err:	why it failed
+ */
+void msp_message(const struct managed_system *system, const struct msp *msp,
+		 const char *what, const struct rpc_error *err)
+{
+	if (err->code)
+		message("LPM0114", "Mover %s of system %s refused to %s: %s (error %d).",
+			msp->name, system->name, what, err->text, err->code);
+	else
+		message("LPM0110",
+			"Mover %s of system %s does not answer: %s. Start its mspd, or correct the console file.",
+			msp->name, system->name, err->text);
+}
+
+const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+int64_t number_of(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+bool flag_of(const json_t *object, const char *name)
+{
+	return json_is_true(json_object_get(object, name));
+}
+
+static bool matches(const json_t *partition, const struct partition_key *key)
+{
+	if (key->name)
+		return !strcmp(text_of(partition, "name"), key->name);
+	return number_of(partition, "lpar_id") == key->id;
+}
+
+/**
+ * find_partition() - find a partition of a system
+ * @system:	the system
+ * @key:	which
+ * @partition:	as partition.show tells; the caller's
+ *
+ * Return: 0; -ENOENT if there is none; another negative errno if the system
+ * could not be asked.  The user has been told.
+ */
+int find_partition(const struct managed_system *system,
+		   const struct partition_key *key, json_t **partition)
+{
+	json_t *list = NULL, *entry;
+	struct rpc_error err;
+	size_t i;
+	int ret;
+
+	*partition = NULL;
+	ret = system_call(system, "partition.list", NULL, &list, &err);
+	if (ret) {
+		call_message(system, "list its partitions", &err);
+		return ret;
+	}
+	json_array_foreach(json_object_get(list, "partitions"), i, entry)
+		if (!*partition && matches(entry, key))
+			*partition = json_incref(entry);
+	json_decref(list);
+	if (*partition)
+		return 0;
+	if (key->name)
+		message("HSCL8012",
+			"System %s has no partition named %s. List them with lssyscfg -r lpar -m %s.",
+			system->name, key->name, system->name);
+	else
+		message("HSCL8012",
+			"System %s has no partition with id %u. List them with lssyscfg -r lpar -m %s.",
+			system->name, key->id, system->name);
+	return -ENOENT;
+}
+
+/**
+ * show_stream() - what a system says of a stream
+ * @system:	the system
+ * @id:		of the stream
+ * @stream:	as stream.show tells, the caller's; NULL if it does not know it
+ * @err:	why it could not be asked
+ *
+ * Return: 0, or a negative errno if the system could not be asked.
+ */
+int show_stream(const struct managed_system *system, const char *id,
+		json_t **stream, struct rpc_error *err)
+{
+	int ret;
+
+	*stream = NULL;
+	ret = system_call(system, "stream.show", json_pack("{s:s}", "stream_id", id),
+			  stream, err);
+	return ret && err->code == RPC_NOT_FOUND ? 0 : ret;
+}
+
+/**
+ * find_stream() - the latest of a system's streams that fits
+ * @streams:	answer of stream.list
+ * @role:	"source", "target" or NULL: any
+ * @partition:	name, or NULL: any
+ * @id:		or NULL: any
+ *
+ * Return: the stream, a borrowed reference, or NULL.
+ */
+json_t *find_stream(const json_t *streams, const char *role,
+		    const char *partition, const char *id)
+{
+	json_t *stream, *best = NULL;
+	size_t i;
+
+	json_array_foreach(json_object_get(streams, "streams"), i, stream) {
+		if ((role && strcmp(text_of(stream, "role"), role)) ||
+		    (partition && strcmp(text_of(stream, "partition"), partition)) ||
+		    (id && strcmp(text_of(stream, "stream_id"), id)))
+			continue;
+		if (!best || number_of(stream, "created_ns") > number_of(best, "created_ns"))
+			best = stream;
+	}
+	return best;
+}
+
+bool stream_is(const json_t *stream, const char *state)
+{
+	return !strcmp(text_of(stream, "state"), state);
+}
+
+bool stream_is_final(const json_t *stream)
+{
+	return stream_is(stream, "Completed") || stream_is(stream, "Aborted");
+}
+
+/* Past the point where the console may give it up: the target's record decides */
+bool stream_is_committing(const json_t *stream)
+{
+	return stream_is(stream, "Suspended") || stream_is(stream, "Resumed") ||
+	       stream_is(stream, "Completed");
+}
+
+/**
+ * find_mover() - which mover of a system knows a stream
+ * @system:	the system
+ * @id:		of the stream
+ * @status:	NULL, or set to the mover's status of it, the caller's
+ *
+ * Return: the mover, or NULL: none of those that answer.
+ */
+const struct msp *find_mover(const struct managed_system *system,
+			     const char *id, json_t **status)
+{
+	struct rpc_error err;
+	json_t *answer;
+
+	for (size_t i = 0; i < system->nmsps; i++) {
+		answer = NULL;
+		if (msp_call(&system->msps[i], "status",
+			     json_pack("{s:s}", "stream_id", id), &answer, &err))
+			continue;
+		if (status)
+			*status = answer;
+		else
+			json_decref(answer);
+		return &system->msps[i];
+	}
+	return NULL;
+}
+
+/**
+ * lpar_state() - a partition's state in the HMC's words
+ * @partition:	as partition.show tells
+ */
+const char *lpar_state(const json_t *partition)
+{
+	static const struct {
+		const char *platform;
+		const char *hmc;
+	} states[] = {
+		{ "Not Activated", "Not Activated" },
+		{ "Running", "Running" },
+		{ "Finished", "Running" },
+		{ "Migrating - Running", "Migrating - Running" },
+		{ "Suspended", "Migrating - Running" },
+		{ "Shell", "Migrating - Not Activated" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+		if (!strcmp(text_of(partition, "state"), states[i].platform))
+			return states[i].hmc;
+	return "Not Available";
+}
+
+/**
+ * sleep_ms() - let time pass between two looks at what nothing announces
+ * @ms:		milliseconds, below 1000
+ */
+void sleep_ms(unsigned int ms)
+{
+	const struct timespec ts = { .tv_nsec = (long)(ms * NSEC_PER_MSEC) };
+
+	nanosleep(&ts, NULL);
+}

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A migration: begun, watched, and brought to its end.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "hmc/console.h"
+
+#define LOOK_MS		250		/* between two updates of the progress bar */
+#define MOVING_MS	8000		/* for the movers to find each other */
+#define SETTLE_MS	15000		/* for the platforms to agree */
+#define BAR_WIDTH	30
+
+static const char *partition_name(const struct plan *plan)
+{
+	return text_of(plan->partition, "name");
+}
+
+/* ---- What is made on the target ---- */
+
+/* One that is just being removed is not shown any more, but its name is taken */
+static bool name_is_shown(const struct plan *plan)
+{
+	struct rpc_error err;
+
+	return !system_call(plan->target, "partition.show",
+			    json_pack("{s:s}", "name", partition_name(plan)), NULL, &err) ||
+	       err.code != RPC_NOT_FOUND;
+}
+
+/* The partition keeps its id where that is free */
+static int make_on_target(struct plan *plan, const char *method, const char *what)
+{
+	uint64_t deadline = now_ns() + SETTLE_MS * NSEC_PER_MSEC;
+	json_t *params = json_deep_copy(plan->description);
+	struct rpc_error err;
+	int ret;
+
+	ret = system_call(plan->target, method, json_incref(params), NULL, &err);
+	while (ret && err.code == RPC_EXISTS) {
+		/* The first time because of the id, perhaps */
+		if (json_object_del(params, "lpar_id")) {
+			if (name_is_shown(plan) || now_ns() > deadline)
+				break;
+			sleep_ms(10);
+		}
+		ret = system_call(plan->target, method, json_incref(params), NULL, &err);
+	}
+	json_decref(params);
+	if (ret)
+		call_message(plan->target, what, &err);
+	plan->reserved = !ret;
+	return ret;
+}
+
+static int choose_id(struct plan *plan)
+{
+	uint64_t id = 0;
+
+	while (!id)
+		if (getrandom(&id, sizeof(id), 0) != sizeof(id) && errno != EINTR)
+			return -errno;
+	rpc_format_stream_id(id, plan->id);
+	return 0;
+}
+
+static int make_stream(const struct plan *plan, bool source)
+{
+	const struct managed_system *system = source ? plan->source : plan->target;
+	const json_t *peer = source ? plan->target_info : plan->source_info;
+	struct rpc_error err;
+	int ret;
+
+	ret = system_call(system, "stream.create",
+			  json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}",
+				    "stream_id", plan->id,
+				    "role", source ? "source" : "target",
+				    "partition", partition_name(plan),
+				    "device", source ? plan->source_msp->device :
+						       plan->target_msp->device,
+				    "peer_stream_major",
+				    (json_int_t)number_of(peer, "stream_major"),
+				    "peer_stream_minor",
+				    (json_int_t)number_of(peer, "stream_minor")),
+			  NULL, &err);
+	if (ret)
+		call_message(system, "create the stream", &err);
+	return ret;
+}
+
+/* ---- Movers ---- */
+
+static bool mover_has_device(const struct msp *msp, const char *path)
+{
+	json_t *info = NULL, *device;
+	struct rpc_error err;
+	bool found = false;
+	size_t i;
+
+	if (msp_call(msp, "info", NULL, &info, &err))
+		return false;
+	json_array_foreach(json_object_get(info, "devices"), i, device)
+		found |= !strcmp(text_of(device, "path"), path);
+	json_decref(info);
+	return found;
+}
+
+/* Where the mover knows the device by the platform's path, it is told which */
+static void set_device(json_t *params, const struct msp *msp, const json_t *info)
+{
+	json_t *device;
+	size_t i;
+
+	json_array_foreach(json_object_get(info, "devices"), i, device) {
+		const char *path = text_of(device, "path");
+
+		if (!strcmp(text_of(device, "name"), msp->device) &&
+		    mover_has_device(msp, path))
+			json_object_set_new(params, "device", json_string(path));
+	}
+}
+
+static int start_target(const struct plan *plan, int64_t *port)
+{
+	json_t *params = json_pack("{s:s, s:s, s:s}", "stream_id", plan->id,
+				   "role", "target", "listen", plan->target_msp->address);
+	struct rpc_error err;
+	json_t *answer = NULL;
+	int ret;
+
+	set_device(params, plan->target_msp, plan->target_info);
+	ret = msp_call(plan->target_msp, "start", params, &answer, &err);
+	if (ret)
+		msp_message(plan->target, plan->target_msp, "start as the target", &err);
+	*port = number_of(answer, "port");
+	json_decref(answer);
+	return ret;
+}
+
+static int start_source(const struct plan *plan, int64_t port)
+{
+	const char *address = plan->target_msp->address;
+	bool brackets = strchr(address, ':');
+	struct rpc_error err;
+	json_t *params;
+	char peer[80];
+	int ret;
+
+	snprintf(peer, sizeof(peer), "%s%s%s:%" PRId64, brackets ? "[" : "", address,
+		 brackets ? "]" : "", port);
+	params = json_pack("{s:s, s:s, s:s}", "stream_id", plan->id, "role", "source",
+			   "peer", peer);
+	set_device(params, plan->source_msp, plan->source_info);
+	ret = msp_call(plan->source_msp, "start", params, NULL, &err);
+	if (ret)
+		msp_message(plan->source, plan->source_msp, "start as the source", &err);
+	return ret;
+}
+
+/* Until both movers have found each other */
+static int wait_moving(const struct plan *plan)
+{
+	struct rpc_error err;
+	json_t *status = NULL;
+	const char *phase;
+	int ret;
+
+	ret = msp_call(plan->source_msp, "wait",
+		       json_pack("{s:s, s:s, s:i}", "stream_id", plan->id, "phase", "moving",
+				 "timeout_ms", MOVING_MS), &status, &err);
+	if (ret) {
+		msp_message(plan->source, plan->source_msp, "begin to move", &err);
+		return ret;
+	}
+	phase = text_of(status, "phase");
+	if (!strcmp(phase, "failed") || !strcmp(phase, "aborted")) {
+		message("LPM0201", "The movers could not begin: %s.", text_of(status, "error"));
+		ret = -EIO;
+	}
+	json_decref(status);
+	return ret;
+}
+
+/**
+ * move_start_movers() - let both movers begin, the target first
+ * @plan:	streams are there, or parked
+ *
+ * Return: 0 or a negative errno; the user has been told.
+ */
+int move_start_movers(struct plan *plan)
+{
+	int64_t port;
+	int ret;
+
+	ret = start_target(plan, &port);
+	if (!ret)
+		ret = start_source(plan, port);
+	return ret ? ret : wait_moving(plan);
+}
+
+/* ---- Begin ---- */
+
+static int begin_active(struct plan *plan)
+{
+	int ret;
+
+	ret = choose_id(plan);
+	if (!ret)
+		ret = make_on_target(plan, "partition.reserve", "reserve the shell partition");
+	if (!ret)
+		ret = make_stream(plan, false);
+	if (!ret)
+		ret = make_stream(plan, true);
+	if (!ret)
+		ret = move_start_movers(plan);
+	return ret;
+}
+
+/* The definition moves; the target sets memory aside when it makes it */
+static int move_inactive(struct plan *plan)
+{
+	json_t *name = json_pack("{s:s}", "name", partition_name(plan));
+	struct rpc_error err, undo_err;
+	int ret;
+
+	ret = make_on_target(plan, "partition.create", "create the partition");
+	if (ret)
+		goto free_name;
+	ret = system_call(plan->source, "partition.remove", json_incref(name), NULL, &err);
+	if (!ret)
+		goto free_name;
+	call_message(plan->source, "remove the partition", &err);
+	if (!err.code)
+		message("LPM0205",
+			"Partition %s is now defined on system %s too, and it is not known whether still on %s. When both answer, remove one of them.",
+			partition_name(plan), plan->target->name, plan->source->name);
+	else if (system_call(plan->target, "partition.remove", json_incref(name), NULL,
+			     &undo_err))
+		call_message(plan->target, "remove what was made there", &undo_err);
+free_name:
+	json_decref(name);
+	return ret;
+}
+
+/**
+ * move_start() - begin a migration that was validated
+ * @plan:	as validation left it
+ * @options:	how
+ *
+ * What it made is removed again if it fails.  An inactive migration is then
+ * also at its end.
+ *
+ * Return: EXIT_DONE or EXIT_FAILED; the user has been told.
+ */
+int move_start(struct plan *plan, const struct move_options *options)
+{
+	if (!plan->active) {
+		if (move_inactive(plan))
+			return EXIT_FAILED;
+		if (options->verbose)
+			printf("partition %s is now defined on system %s\n",
+			       partition_name(plan), plan->target->name);
+		return EXIT_DONE;
+	}
+	if (!begin_active(plan)) {
+		if (options->verbose)
+			printf("partition %s moves as stream %s\n", partition_name(plan),
+			       plan->id);
+		return EXIT_DONE;
+	}
+	if (undo(plan))
+		message("LPM0205",
+			"What had been begun could not be undone altogether. Run migrlpar -o r -m %s -p %s.",
+			plan->source->name, partition_name(plan));
+	return EXIT_FAILED;
+}
+
+/* ---- Watch ---- */
+
+static void draw_bar(const json_t *status)
+{
+	int64_t total = number_of(status, "bytes_total");
+	int64_t left = number_of(status, "bytes_remaining");
+	int done = 0;
+	char bar[BAR_WIDTH + 1];
+
+	if (total > 0 && left <= total)
+		done = (int)((double)(total - left) * 100.0 / (double)total);
+	memset(bar, ' ', BAR_WIDTH);
+	memset(bar, '#', (size_t)(done * BAR_WIDTH / 100));
+	bar[BAR_WIDTH] = '\0';
+	fprintf(stderr, "\r[%s] %3d %%  %-10s %6.0f MB/s  %8.0f MB left ", bar, done,
+		text_of(status, "phase"), (double)number_of(status, "rate") / 1e6,
+		(double)left / 1e6);
+}
+
+static bool mover_ended(const json_t *status)
+{
+	const char *phase = text_of(status, "phase");
+
+	return !strcmp(phase, "completed") || !strcmp(phase, "aborted") ||
+	       !strcmp(phase, "parked") || !strcmp(phase, "failed");
+}
+
+/* It has taken too long */
+static void stop_late(struct plan *plan, uint64_t wait_ms)
+{
+	struct rpc_error err;
+
+	if (msp_call(plan->source_msp, "stop",
+		     json_pack("{s:s}", "stream_id", plan->id), NULL, &err)) {
+		message("LPM0204",
+			"The migration takes longer than the %.3g min of -w, but could not be stopped: %s. It goes on.",
+			(double)wait_ms / 60000, err.text);
+		return;
+	}
+	message("LPM0204",
+		"The migration took longer than the %.3g min of -w and was stopped. Allow more time, or have less memory dirtied.",
+		(double)wait_ms / 60000);
+}
+
+/* Until the source's mover has ended, or is gone */
+static void watch(struct plan *plan, const struct move_options *options)
+{
+	uint64_t deadline = now_ns() + options->wait_ms * NSEC_PER_MSEC;
+	bool limited = options->wait_ms;
+	bool bar = isatty(STDERR_FILENO);
+	bool ended = false;
+	struct rpc_error err;
+	json_t *status;
+
+	while (!ended) {
+		/* Answered when it ends; an error when this time is over */
+		msp_call(plan->source_msp, "wait",
+			 json_pack("{s:s, s:s, s:i}", "stream_id", plan->id, "phase", "ended",
+				   "timeout_ms", LOOK_MS), NULL, &err);
+		status = NULL;
+		if (msp_call(plan->source_msp, "status",
+			     json_pack("{s:s}", "stream_id", plan->id), &status, &err))
+			break;
+		ended = mover_ended(status);
+		if (bar)
+			draw_bar(status);
+		if (ended && *text_of(status, "error"))
+			message("LPM0202", "The mover of system %s says: %s.",
+				plan->source->name, text_of(status, "error"));
+		json_decref(status);
+		if (!ended && limited && now_ns() > deadline) {
+			stop_late(plan, options->wait_ms);
+			limited = false;
+		}
+	}
+	if (bar)
+		fputc('\n', stderr);
+}
+
+/* ---- The end ---- */
+
+/* What the source's platform says, once it can no longer change by itself */
+static json_t *settled_stream(struct plan *plan)
+{
+	uint64_t deadline = now_ns() + SETTLE_MS * NSEC_PER_MSEC;
+	struct rpc_error err;
+	json_t *stream;
+
+	for (;;) {
+		if (show_stream(plan->source, plan->id, &stream, &err)) {
+			call_message(plan->source, "show the stream", &err);
+			return NULL;
+		}
+		if (!stream || stream_is_final(stream) || flag_of(stream, "parked") ||
+		    now_ns() > deadline)
+			return stream ? stream : json_object();
+		json_decref(stream);
+		sleep_ms(10);
+	}
+}
+
+/* Another command has ended the stream: by its completion, or by a stop? */
+static int conclude_elsewhere(const struct plan *plan)
+{
+	struct rpc_error err;
+
+	if (system_call(plan->source, "partition.show",
+			json_pack("{s:s}", "name", partition_name(plan)), NULL, &err) &&
+	    err.code == RPC_NOT_FOUND)
+		return EXIT_DONE;
+	message("LPM0203",
+		"The migration of partition %s was ended by another command; it is still on system %s.",
+		partition_name(plan), plan->source->name);
+	return EXIT_FAILED;
+}
+
+static int conclude(struct plan *plan, bool verbose)
+{
+	json_t *stream = settled_stream(plan);
+	int status = EXIT_FAILED;
+
+	if (stream && !json_object_size(stream)) {
+		status = conclude_elsewhere(plan);
+	} else if (stream && stream_is(stream, "Completed")) {
+		status = EXIT_DONE;
+		if (finish(plan, true))
+			message("LPM0209",
+				"Partition %s has migrated to system %s, but not everything could be cleaned up. lslparmigr -r lpar -m %s does the rest.",
+				partition_name(plan), plan->target->name, plan->source->name);
+		else if (verbose)
+			printf("partition %s is now on system %s\n", partition_name(plan),
+			       plan->target->name);
+	} else if (stream && stream_is(stream, "Aborted")) {
+		if (!undo(plan))
+			message("LPM0203",
+				"The migration of partition %s failed: it runs on system %s, and system %s is as before. Correct what is named above, and repeat it.",
+				partition_name(plan), plan->source->name, plan->target->name);
+	} else {
+		message("LPM0206",
+			"The migration of partition %s was interrupted (the source's stream is %s): nothing was changed. Run migrlpar -o r -m %s -p %s.",
+			partition_name(plan), stream ? text_of(stream, "state") : "not known",
+			plan->source->name, partition_name(plan));
+	}
+	json_decref(stream);
+	return status;
+}
+
+/**
+ * move_watch() - watch a migration to its end, and clean up behind it
+ * @console:	the console
+ * @plan:	movers are at work
+ * @options:	how
+ *
+ * Return: EXIT_DONE: the partition is on the target; EXIT_FAILED.
+ */
+int move_watch(struct console *console, struct plan *plan,
+	       const struct move_options *options)
+{
+	int status;
+
+	watch(plan, options);
+	console_lock(console, true);
+	status = conclude(plan, options->verbose);
+	console_unlock(console);
+	return status;
+}
