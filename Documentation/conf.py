@@ -12,3 +12,11 @@ highlight_language = "none"
 html_theme = "alabaster"
 html_show_copyright = False
 smartquotes = False
+man_pages = [
+    ("man/" + name, name, title, "", section) for name, title, section in (
+        ("migrlpar", "perform a partition migration operation", 1),
+        ("lslparmigr", "list partition migration information", 1),
+        ("lssyscfg", "list managed systems and partitions", 1),
+        ("lshwres", "list hardware resources of a managed system", 1),
+        ("console", "the systems that the management console knows", 5))
+]
