@@ -1,0 +1,679 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The console's commands, as an HMC user types them."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "lib"))
+
+import lpm  # noqa: E402
+import tap  # noqa: E402
+
+MIB = lpm.MIB
+suite = tap.Suite()
+COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres")
+# Large enough to be still moving when a command has returned
+LARGE = 192 * MIB
+
+
+def describe(lab):
+    """The console file of a lab."""
+    return {"systems": [{
+        "name": s.name, "socket": s.phyp_path,
+        "msps": [{"name": "vios-" + s.name, "lpar_id": number,
+                  "socket": s.msp_path, "device": "msp0",
+                  "address": "127.0.0.1"}]}
+        for number, s in enumerate(lab.systems, 101)]}
+
+
+class Console:
+    """Runs the commands against a lab; text() has both outputs."""
+
+    def __init__(self, lab, description=None):
+        data = json.dumps(description or describe(lab)).encode()
+        self.file = lab.file("console.json", data)
+        self.env = dict(os.environ, LPM_CONSOLE=self.file)
+        self.env.pop("LD_PRELOAD", None)
+
+    def __call__(self, name, *arguments, status=0):
+        """Standard output; the exit status must be @status."""
+        done = self.run(name, *arguments)
+        assert done.returncode == status, "%s %s: status %d: %s%s" % (
+            name, [str(a)[:80] for a in arguments], done.returncode,
+            done.stdout, done.stderr)
+        if status:
+            assert not done.stdout, done.stdout
+            return done.stderr
+        return done.stdout
+
+    def run(self, name, *arguments):
+        return subprocess.run([os.path.join(lpm.BUILD, name)] + list(arguments),
+                              env=self.env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, errors="replace",
+                              timeout=lpm.PATIENCE_S, check=False)
+
+    def shell(self, script):
+        """A script as a user would write it; its output."""
+        env = dict(self.env, PATH=lpm.BUILD + ":" + os.environ["PATH"])
+        done = subprocess.run(["sh", "-eu", "-c", script], env=env,
+                              stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=lpm.PATIENCE_S, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+def codes(text):
+    return sorted(re.findall(r"^((?:LPM|HSC)\w+) ", text, re.M))
+
+
+def make(lab, activate=True, **options):
+    """A partition on A only; the console does the rest."""
+    options.setdefault("program", lpm.program(1, 8 * MIB))
+    move = lab.move(**options)
+    lab.a.phyp("partition.create", name=move.name, **move.spec)
+    if activate:
+        lab.a.phyp("partition.activate", name=move.name)
+    return move
+
+
+def migrate(console, move, *more, operation="m", status=0):
+    return console("migrlpar", "-o", operation, "-m", "A", "-t", "B",
+                   "-p", move.name, *more, status=status)
+
+
+def nothing_left(lab):
+    """No stream on either system, and no shell."""
+    for system in lab.systems:
+        assert not system.phyp("stream.list")["streams"], system.name
+        states = [p["state"] for p in
+                  system.phyp("partition.list")["partitions"]]
+        assert "Shell" not in states and "Moved" not in states, states
+
+
+def unchanged(lab):
+    """What a refused command must leave as it was."""
+    keys = ("name", "lpar_id", "state", "memory", "role")
+    return [(s.phyp("stream.list"),
+             [{k: p[k] for k in keys}
+              for p in s.phyp("partition.list")["partitions"]])
+            for s in lab.systems]
+
+
+def start_slow(lab, console):
+    """A move that has begun and does not get far."""
+    move = make(lab, memory=LARGE, program=lpm.program(1, 16 * MIB))
+    migrate(console, move, "--async")
+    move.stream_id = lab.a.phyp("stream.list")["streams"][0]["stream_id"]
+    lab.a.msp("limit", stream_id=move.stream_id, bytes_per_second=4 * MIB)
+    assert move.states() == ("Enabled", "Enabled"), move.states()
+    return move
+
+
+def start_suspended(lab, console):
+    """A move whose partition is suspended, and whose hand-over is stuck."""
+    move = start_slow(lab, console)
+    lab.b.mspd.signal(signal.SIGSTOP)
+    lab.a.msp("suspend", stream_id=move.stream_id)
+    move.wait_state(source=("Suspended",))
+    return move
+
+
+@suite.test("a partition that can migrate is valid, and stays where it is")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = make(lab, memory=16 * MIB)
+        before = unchanged(lab)
+        assert migrate(console, move, operation="v") == ""
+        text = migrate(console, move, "-v", operation="v")
+        for what in ("answers", "unused", "MiB", "ready", "in progress"):
+            assert what in text, text
+        assert migrate(console, move, "-d", "5", operation="v") == text
+        console("migrlpar", "-o", "v", "-m", "A", "-t", "B", "--id", "1")
+        assert console.shell("migrlpar -o v -m A -t B -p %s; echo $?"
+                             % move.name) == "0\n"
+        assert unchanged(lab) == before
+
+
+@suite.test("validation tells all that stands against it in one run")
+def _():
+    phyp = {"A": ["--memory", "64M"],
+            "B": ["--memory", "32M", "--region-size", "4M", "--streams", "1"]}
+    with lpm.Lab(phyp=phyp) as lab:
+        console = Console(lab)
+        move = make(lab, memory=32 * MIB)
+        other = {"memory": MIB, "program": lpm.program(1, MIB)}
+        lab.b.phyp("partition.create", name=move.name, **other)
+        lab.b.phyp("partition.reserve", name="shell", **other)
+        lab.b.phyp("stream.create", stream_id=move.stream_id, role="target",
+                   partition="shell", device="msp0")
+        lab.b.mspd.stop()
+        before = unchanged(lab)
+        text = migrate(console, move, operation="v", status=1)
+        # Name, memory, region size, no slot, no mover
+        assert codes(text) == ["LPM0103", "LPM0104", "LPM0105", "LPM0108",
+                               "LPM0110"], text
+        assert codes(migrate(console, move, status=1)) == codes(text)
+        assert unchanged(lab) == before
+
+
+@suite.test("validation refuses states, names and systems that do not fit")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = make(lab, memory=16 * MIB)
+
+        def refused(code, *arguments):
+            text = console("migrlpar", "-o", "v", *arguments, status=1)
+            assert code in codes(text), text
+
+        refused("HSCL8012", "-m", "A", "-t", "B", "-p", "nobody")
+        refused("HSCL8012", "-m", "A", "-t", "B", "--id", "77")
+        refused("LPM0004", "-m", "A", "-t", "C", "-p", move.name)
+        refused("LPM0004", "-m", "C", "-t", "B", "-p", move.name)
+        refused("LPM0115", "-m", "A", "-t", "A", "-p", move.name)
+        lab.a.phyp("partition.reserve", name="shell", memory=MIB,
+                   program=lpm.program(1, MIB))
+        refused("HSCL05DF", "-m", "A", "-t", "B", "-p", "shell")
+        lab.b.phypd.stop()
+        refused("LPM0101", "-m", "A", "-t", "B", "-p", move.name)
+        # Without movers in the console file
+        description = describe(lab)
+        del description["systems"][0]["msps"]
+        console = Console(lab, description)
+        refused("LPM0109", "-m", "A", "-t", "B", "-p", move.name)
+
+
+@suite.test("a running partition migrates; nothing is left on the source")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = make(lab, memory=32 * MIB, program=lpm.program(1.5, 20 * MIB))
+        assert migrate(console, move) == ""
+        assert move.runs_on() == ["B"]
+        assert lab.a.partition_state(move.name) == "absent"
+        nothing_left(lab)
+        assert console("lssyscfg", "-r", "lpar", "-m", "B", "-F", "name,state",
+                       "--filter", "lpar_names=" + move.name) == \
+            move.name + ",Running\n"
+        move.finish()
+        move.check_equal()
+        # And back: the description has come with it
+        console("migrlpar", "-o", "m", "-m", "B", "-t", "A", "-p", move.name,
+                "-v")
+        assert move.runs_on() == ["A"]
+        nothing_left(lab)
+        move.check_equal(lab.a)
+
+
+@suite.test("a script migrates with --async and polls until it is done")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = make(lab, memory=LARGE, program=lpm.program(1.5, 20 * MIB))
+        text = console.shell("""
+            LPAR=%s
+            migrlpar -o v -m A -t B -p $LPAR; echo $?
+            migrlpar -o m -m A -t B -p $LPAR --async; echo $?
+            while :; do
+                line=$(lslparmigr -r lpar -m A --filter lpar_names=$LPAR \\
+                    -F name,migration_state,bytes_transmitted,bytes_remaining)
+                echo "$line"
+                [ "$line" != "No results were found." ] || break
+            done
+            lssyscfg -r lpar -m B -F name,state --filter lpar_names=$LPAR
+            lslparmigr -r lpar -m B -F name,migration_state
+        """ % move.name).split("\n")
+        assert text[:2] == ["0", "0"], text
+        polls = [line for line in text if "Migration" in line]
+        assert polls, text
+        for line in polls:
+            assert re.fullmatch(move.name + r",Migration (Starting|In Progress)"
+                                r",\d+,\d+", line), line
+        assert text[-3:] == [move.name + ",Running",
+                             move.name + ",Not Migrating", ""], text
+        nothing_left(lab)
+        move.finish()
+        move.check_equal()
+
+
+@suite.test("a move is stopped, and leaves nothing behind")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = start_slow(lab, console)
+        line = console("lslparmigr", "-r", "lpar", "-m", "A")
+        for part in ("name=" + move.name, "migration_state=Migration In Progress",
+                     "migration_type=active", "dest_sys_name=B",
+                     "source_msp_name=vios-A", "source_msp_id=101",
+                     "dest_msp_name=vios-B", "dest_msp_id=102"):
+            assert part in line.rstrip("\n").split(","), line
+        # At the target the arriving partition is seen too
+        assert "Migration In Progress" in console("lslparmigr", "-r", "lpar",
+                                                  "-m", "B")
+        assert console("lssyscfg", "-r", "lpar", "-m", "A", "-F", "state",
+                       "--filter", "lpar_ids=1") == "Migrating - Running\n"
+        migrate_again = migrate(console, move, status=1)
+        assert "HSCL05DF" in codes(migrate_again), migrate_again
+        text = console("migrlpar", "-o", "r", "-m", "A", "-p", move.name,
+                       status=1)
+        assert codes(text) == ["HSCL05DF"], text
+        console("migrlpar", "-o", "s", "-m", "A", "-p", move.name)
+        assert move.runs_on() == ["A"]
+        assert lab.b.partition_state(move.name) == "absent"
+        nothing_left(lab)
+        text = console("migrlpar", "-o", "s", "-m", "A", "-p", move.name,
+                       status=1)
+        assert codes(text) == ["HSCL05DF"], text
+        move.finish(lab.a)
+        move.check_equal(lab.a)
+
+
+@suite.test("a move that takes longer than -w is stopped")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = make(lab, memory=LARGE)
+        process = subprocess.Popen(
+            [lpm.BUILD + "/migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
+             move.name, "-w", "0.02"], env=console.env, text=True,
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        moves = lpm.until("it moves", lambda: lab.a.msp("list")["moves"])
+        lab.a.msp("limit", stream_id=moves[0]["stream_id"],
+                  bytes_per_second=4 * MIB)
+        text = process.communicate(timeout=lpm.PATIENCE_S)[1]
+        assert process.returncode == 1, text
+        assert "LPM0204" in codes(text) and "LPM0203" in codes(text), text
+        assert move.runs_on() == ["A"]
+        nothing_left(lab)
+
+
+@suite.test("suspended: stop is refused; recover asks the target, and takes it back")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = start_suspended(lab, console)
+        text = console("migrlpar", "-o", "s", "-m", "A", "-p", move.name,
+                       status=1)
+        assert codes(text) == ["HSCL05DF"] and "Suspended" in text, text
+        lab.a.mspd.kill()
+        lab.b.mspd.kill()
+        for system in lab.systems:
+            lpm.until("the stream is parked", lambda s=system: s.stream(
+                move.stream_id)["parked"])
+        assert "Migration Failed" in console("lslparmigr", "-r", "lpar",
+                                             "-m", "A")
+        # A target that cannot be asked: nothing is changed
+        lab.b.phypd.signal(signal.SIGSTOP)
+        silent = describe(lab)
+        silent["systems"][1]["socket"] = "/nowhere"
+        text = Console(lab, silent)("migrlpar", "-o", "r", "-m", "A", "-p",
+                                    move.name, status=1)
+        assert codes(text) == ["LPM0208"], text
+        lab.b.phypd.signal(signal.SIGCONT)
+        assert move.states() == ("Suspended", "Enabled"), move.states()
+        console = Console(lab)
+        text = console("migrlpar", "-o", "r", "-m", "A", "-p", move.name)
+        assert "never" in text and "system A" in text, text
+        assert move.runs_on() == ["A"]
+        nothing_left(lab)
+        move.finish(lab.a)
+        move.check_equal(lab.a)
+
+
+@suite.test("resumed, and a mover killed: recover lets the movers go on")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = start_slow(lab, console)
+        lab.a.msp("suspend", stream_id=move.stream_id)
+        move.wait_state(source=("Resumed",), target=("Resumed",))
+        lab.a.mspd.kill()
+        lpm.until("parked", lambda: lab.a.stream(move.stream_id)["parked"] and
+                  lab.b.stream(move.stream_id)["parked"])
+        lab.a.restart_mspd()
+        lab.b.restart_mspd()
+        text = console("migrlpar", "-o", "r", "-m", "A", "-p", move.name)
+        assert "resumed" in text and "system B" in text, text
+        assert move.runs_on() == ["B"]
+        assert lab.a.partition_state(move.name) == "absent"
+        nothing_left(lab)
+        move.finish()
+        move.check_equal()
+
+
+@suite.test("a mover killed before Suspended: the partition stays, and is moved again")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = start_slow(lab, console)
+        lab.b.mspd.kill()
+        lpm.until("the source aborts", lambda: lab.a.stream(
+            move.stream_id)["state"] == "Aborted")
+        assert "Migration Failed" in console("lslparmigr", "-r", "lpar",
+                                             "-m", "A")
+        text = console("migrlpar", "-o", "r", "-m", "A", "-p", move.name)
+        assert "system A" in text, text
+        nothing_left(lab)
+        # A shell that a console left when it died
+        def leave_shell():
+            try:
+                return lab.b.phyp("partition.reserve", name=move.name,
+                                  memory=LARGE, program=move.spec["program"])
+            except lpm.RpcError as error:       # the old one is just going
+                assert error.code == lpm.EXISTS, error
+                return None
+        lpm.until("the name is free", leave_shell)
+        assert "LPM0103" in migrate(console, move, operation="v", status=1)
+        text = console("migrlpar", "-o", "r", "-m", "A", "-t", "B", "-p",
+                       move.name)
+        assert "shell" in text, text
+        lab.b.restart_mspd()
+        migrate(console, move)
+        assert move.runs_on() == ["B"]
+
+
+@suite.test("a shut-down partition migrates without any mover")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        for system in lab.systems:
+            system.mspd.stop()
+        move = make(lab, activate=False, memory=16 * MIB)
+        assert migrate(console, move, operation="v") == ""
+        migrate(console, move)
+        assert lab.a.partition_state(move.name) == "absent"
+        assert lab.b.partition_state(move.name) == "Not Activated"
+        # The definition is whole: it runs there as it would have run here
+        lab.b.phyp("partition.activate", name=move.name)
+        move.finish()
+        move.check_equal()
+        # A running one cannot
+        text = console("migrlpar", "-o", "v", "-m", "B", "-t", "A", "-p",
+                       move.name, status=1)
+        assert set(codes(text)) == {"LPM0110"}, text
+        # One that is refused stays
+        other = make(lab, activate=False, memory=16 * MIB)
+        lab.b.phyp("partition.create", name=other.name, **other.spec)
+        assert codes(migrate(console, other, status=1)) == ["LPM0103"]
+        assert lab.a.partition_state(other.name) == "Not Activated"
+
+
+@suite.test("lists follow the HMC's rules")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        description = describe(lab)
+        b = description["systems"][1]
+        b["msps"].append(dict(b["msps"][0], name="vios2-B", lpar_id=103))
+        console = Console(lab, description)
+        make(lab, memory=16 * MIB, name="a b;c")
+        assert console("lssyscfg", "-r", "sys") == \
+            "name=A,state=Operating\nname=B,state=Operating\n"
+        assert console("lssyscfg", "-r", "sys", "-m", "A", "-F", "state,name",
+                       "--header") == "state,name\nOperating,A\n"
+        assert console("lssyscfg", "-r", "sys", "-m", "A", "-F") == \
+            "A,Operating\n"
+        info = lab.a.phyp("system.info")
+        assert console("lshwres", "-r", "mem", "-m", "A", "--level", "sys",
+                       "-F", "mem_region_size") == \
+            "%d\n" % (info["memory_region_size"] // MIB)
+        assert console("lslparmigr", "-r", "sys", "-m", "A") == \
+            "active_lpar_mobility_capable=1,inactive_lpar_mobility_capable=1," \
+            "num_active_migrations_supported=%d," \
+            "num_active_migrations_in_progress=0\n" % info["streams_max"]
+        assert console("lslparmigr", "-r", "msp", "-m", "A", "-t", "B") == \
+            'source_msp_name=vios-A,source_msp_id=101,' \
+            '"dest_msp_names=vios-B,vios2-B","dest_msp_ids=102,103",' \
+            'source_msp_ipaddr=127.0.0.1\n'
+        assert console("lslparmigr", "-r", "msp", "-m", "A", "-t", "B", "-F",
+                       "dest_msp_names,source_msp_id") == \
+            '"vios-B,vios2-B",101\n'
+        assert console("lslparmigr", "-r", "lpar", "-m", "A") == \
+            "name=a b;c,lpar_id=1,migration_state=Not Migrating\n"
+        assert console("lslparmigr", "-r", "lpar", "-m", "A", "-F",
+                       "name,dest_sys_name,lpar_id") == "a b;c,,1\n"
+        for name in ("lslparmigr", "lssyscfg"):
+            assert console(name, "-r", "lpar", "-m", "A", "--filter",
+                           "lpar_names=x,y", "-F", "name", "--header") == \
+                "No results were found.\n"
+        assert console("lssyscfg", "-r", "lpar", "-m", "A", "--filter",
+                       "lpar_ids=1,101", "-F", "name,msp,lpar_env,state") == \
+            "vios-A,1,vioserver,Running\na b;c,,aixlinux,Running\n"
+        lab.a.phypd.kill()
+        assert console("lssyscfg", "-r", "sys", "-F", "name,state") == \
+            "A,No Connection\nB,Operating\n"
+        assert "LPM0101" in console("lshwres", "-r", "mem", "-m", "A",
+                                    "--level", "sys", status=1)
+
+
+@suite.test("a progress bar is drawn on a terminal, and only there")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = make(lab, memory=LARGE)
+        master, slave = pty.openpty()
+        with open(master, "rb", 0) as terminal:
+            process = subprocess.Popen(
+                [lpm.BUILD + "/migrlpar", "-o", "m", "-m", "A", "-t", "B",
+                 "-p", move.name], env=console.env, stdin=slave, stdout=slave,
+                stderr=slave)
+            os.close(slave)
+            seen = b""
+            while True:
+                try:
+                    block = terminal.read(4096)
+                except OSError:         # the other end is closed
+                    break
+                if not block:
+                    break
+                seen += block
+            assert process.wait(lpm.PATIENCE_S) == 0, seen
+        assert b"\r[" in seen and b"MB/s" in seen, seen
+        assert move.runs_on() == ["B"]
+
+
+HOSTILE = ["", ";reboot", "$(reboot)", "`reboot`", "a|b", "../../etc/passwd",
+           "a\nb", "\x1b[31mred", "x" * 32, "x" * 100000, b"\xff\xfe\x80",
+           "%s%n%s", "-", "--", "NULL", "'; DROP"]
+
+
+@suite.test("hostile input to every command is refused, and changes nothing")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        make(lab, memory=16 * MIB)
+        before = unchanged(lab)
+        orders = []
+        for bad in HOSTILE:
+            for operation in ("v", "m", "s", "r"):
+                base = ["migrlpar", "-o", operation, "-m", "A"]
+                to = ["-t", "B"] if operation in "vm" else []
+                orders.append(base + to + ["-p", bad])
+            orders += [
+                ["migrlpar", "-o", "m", "-m", bad, "-t", "B", "-p", "lpar"],
+                ["migrlpar", "-o", "m", "-m", "A", "-t", bad, "-p", "lpar"],
+                ["migrlpar", "-o", "m", "-m", "A", "-t", "B", "--id", bad],
+                ["migrlpar", "-o", "m", "-m", "A", "-t", "B", "--id", "1",
+                 "-w", bad],
+                ["migrlpar", "-o", bad, "-m", "A", "-t", "B", "--id", "1"],
+                ["lslparmigr", "-r", bad, "-m", "A"],
+                ["lslparmigr", "-r", "lpar", "-m", bad],
+                ["lslparmigr", "-r", "lpar", "-m", "A", "-F", "name," + bad
+                 if isinstance(bad, str) else bad],
+                ["lslparmigr", "-r", "lpar", "-m", "A", "--filter", bad],
+                ["lssyscfg", "-r", "lpar", "-m", bad],
+                ["lshwres", "-r", "mem", "--level", bad, "-m", "A"],
+            ]
+        for order in orders:
+            done = console.run(*order)
+            shown = [o[:40] for o in order]
+            assert done.returncode in (1, 2), (shown, done)
+            assert not done.stdout, (shown, done.stdout)
+            assert codes(done.stderr), (shown, done.stderr)
+            assert "\x1b" not in done.stderr, shown
+            assert len(done.stderr) < 4096, (shown, len(done.stderr))
+        assert unchanged(lab) == before
+
+
+@suite.test("arguments of a megabyte are refused")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        # Linux takes 128 KiB in one argument: the rest are many of them
+        long = ["y" * 131000] * 8
+        for order in (["migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p"],
+                      ["lslparmigr", "-r", "lpar", "-m", "A", "-F"],
+                      ["lssyscfg", "-r", "lpar", "-m"],
+                      ["lshwres", "-r"]):
+            text = console(*(order + long), status=2)
+            assert codes(text) == ["LPM0001"] and len(text) < 4096, text[:200]
+
+
+@suite.test("a console file that does not hold together is refused")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        good = json.dumps(describe(lab))
+
+        def refused(data, what):
+            path = lab.file("bad.json", data if isinstance(data, bytes)
+                            else data.encode())
+            for name in COMMANDS:
+                arguments = {
+                    "migrlpar": ["-o", "v", "-m", "A", "-t", "B", "-p", "x"],
+                    "lslparmigr": ["-r", "sys", "-m", "A"],
+                    "lssyscfg": ["-r", "sys"],
+                    "lshwres": ["-r", "mem", "--level", "sys", "-m", "A"],
+                }[name]
+                text = console(name, *arguments, "--console", path, status=2)
+                assert codes(text) == ["LPM0002"] and what in text, text
+
+        def changed(**members):
+            description = describe(lab)
+            description["systems"][0].update(members)
+            return json.dumps(description)
+
+        msp = describe(lab)["systems"][0]["msps"][0]
+        for data, what in (
+                ("", "line 1"), (good[:-1], "line 1"),
+                ("[" * 100000, "depth"), ('{"systems":' * 3000, "depth"),
+                (b'{"systems": "\xff"}', "decode"),
+                ("[]", "object"), ("{}", "systems is missing"),
+                ('{"systems": []}', "elements"),
+                ('{"systems": [], "systems": []}', "duplicate"),
+                ('{"systems": ["A"]}', "object"),
+                (good[:-1] + ', "more": 1}', "more"),
+                (changed(more=1), "systems[0].more"),
+                (changed(name=7), "systems[0].name"),
+                (changed(name="a/b"), "printable"),
+                (changed(name="B"), "earlier"),
+                (changed(name="x" * 32), "32 bytes"),
+                (changed(socket="/" + "x" * 200), "201 bytes"),
+                (changed(msps=[msp] * 17), "17 elements"),
+                (changed(msps=[msp, msp]), "earlier"),
+                (changed(msps=[dict(msp, lpar_id=0)]), "lpar_id"),
+                (changed(msps=[dict(msp, address="host;reboot")]), "address"),
+                (" " * (MIB + 1) + good, "1 MiB")):
+            refused(data, what)
+        for path in ("/nowhere", "/tmp", "/dev/null", "x" * 5000):
+            text = console("lssyscfg", "-r", "sys", "--console", path,
+                           status=2)
+            assert codes(text) == ["LPM0002"], text
+        fifo = os.path.join(lab.directory, "fifo")
+        os.mkfifo(fifo)
+        assert "regular" in console("lssyscfg", "-r", "sys", "--console", fifo,
+                                    status=2)
+
+
+@suite.test("sockets that may not be used, or answer nonsense, are named")
+def _():
+    with lpm.Lab() as lab:
+        move = make(lab, memory=16 * MIB)
+        for bad in ("/etc/passwd", lab.a.link_path):
+            description = describe(lab)
+            description["systems"][1]["socket"] = bad
+            text = migrate(Console(lab, description), move, status=1)
+            assert "LPM0101" in codes(text) and bad in text, text
+        if lab.root:
+            os.chmod(lab.b.phyp_path, 0o600)
+            console = Console(lab)
+            os.chmod(console.file, 0o644)
+            done = subprocess.run(
+                [lpm.programs() + "/hmc", "migrlpar", "-o", "m", "-m", "A",
+                 "-t", "B", "-p", move.name], env=console.env,
+                capture_output=True, text=True, check=False, user=61099,
+                group=61099, extra_groups=[])
+            assert done.returncode == 1 and "denied" in done.stderr, done
+        assert move.runs_on() == ["A"]
+        nothing_left(lab)
+
+
+@suite.test("wrong usage is told, with exit status 2")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        for order in (
+                [], ["-o", "m"], ["-o", "m", "-m", "A"],
+                ["-o", "m", "-m", "A", "-t", "B"],
+                ["-o", "m", "-m", "A", "-t", "B", "-p", "x", "--id", "1"],
+                ["-o", "m", "-m", "A", "-t", "B", "-p", "x", "-d", "6"],
+                ["-o", "m", "-m", "A", "-t", "B", "-p", "x,y"],
+                ["-o", "m", "-m", "A", "-t", "B", "-p", "x", "stray"],
+                ["-o", "v", "-m", "A", "-t", "B", "-p", "x", "--async"],
+                ["-o", "m", "-m", "A", "-t", "B", "-p", "x", "--async",
+                 "-w", "1"],
+                ["-o", "s", "-m", "A", "-t", "B", "-p", "x"],
+                ["-o", "v", "--no-such-option"], ["-o"]):
+            assert codes(console("migrlpar", *order, status=2)) == ["LPM0001"]
+        for order in ([], ["-r", "lpar"], ["-r", "sys", "-m"],
+                      ["-r", "lpar", "-m", "A", "--header"],
+                      ["-r", "lpar", "-m", "A", "-F", "name,nonsense"],
+                      ["-r", "sys", "-m", "A", "--filter", "lpar_ids=1"],
+                      ["-r", "lpar", "-m", "A", "--filter", "lpar_ids=0"],
+                      ["-r", "lpar", "-m", "A", "--filter", "other=1"],
+                      ["-r", "lpar", "-m", "A", "--level", "sys"]):
+            assert codes(console("lslparmigr", *order, status=2)) == \
+                ["LPM0001"], order
+        assert "LPM0001" in console("hmc", status=2)
+        assert "LPM0001" in console("hmc", "reboot", status=2)
+        assert console("hmc", "lssyscfg", "-r", "sys", "-F", "name") == \
+            "A\nB\n"
+
+
+@suite.test("the manual pages tell every option and field")
+def _():
+    for name in COMMANDS:
+        text = subprocess.run([os.path.join(lpm.BUILD, name), "--help"],
+                              capture_output=True, text=True,
+                              check=True).stdout
+        path = os.path.join(lpm.TOP, "Documentation/man/%s.rst" % name)
+        with open(path, encoding="utf-8") as file:
+            page = file.read()
+        options = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", text))
+        assert options, text
+        for option in options:
+            assert "``%s" % option in page or option + " " in page, \
+                "%s: %s is not in its page" % (name, option)
+    with open(os.path.join(lpm.TOP, "userspace/hmc/list.c"),
+              encoding="utf-8") as file:
+        tables = re.findall(r"_fields\[\] = \{(.*?)NULL", file.read(), re.S)
+    fields = {f for table in tables for f in re.findall(r'"(\w+)"', table)}
+    assert len(fields) > 20, fields
+    pages = ""
+    for name in COMMANDS:
+        with open(os.path.join(lpm.TOP, "Documentation/man/%s.rst" % name),
+                  encoding="utf-8") as file:
+            pages += file.read()
+    for field in fields:
+        assert "``%s``" % field in pages, field + " is in no page"
+
+
+lpm.main(suite)
