@@ -14,6 +14,9 @@
 #include "common/util.h"
 #include "mover.h"
 
+/* A wrong command line or configuration file, as of all programs here */
+#define EXIT_USAGE	2
+
 /* How long the moves may take to let go when mspd is stopped */
 #define STOP_USEC	(10 * 1000000ULL)
 
@@ -195,13 +198,13 @@ int main(int argc, char **argv)
 
 	log_init("mspd", LOG_LEVEL_INFO);
 	ret = config_load(&mover.config, argc, argv);
-	if (!ret) {
-		log_set_level(mover.config.level);
-		block_signals();
-		ret = run(&mover);
-	} else if (ret > 0) {
-		ret = 0;
+	if (ret) {
+		config_free(&mover.config);
+		return ret < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 	}
+	log_set_level(mover.config.level);
+	block_signals();
+	ret = run(&mover);
 	config_free(&mover.config);
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }
