@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The console's commands, as an HMC user types them."""
 
+import contextlib
 import json
 import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
@@ -380,6 +383,29 @@ def _():
         assert move.runs_on() == ["B"]
 
 
+@suite.test("several migrations at once, and two for the same partition")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        moves = [make(lab, memory=24 * MIB) for _ in range(4)]
+        processes = [subprocess.Popen(
+            [lpm.BUILD + "/migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
+             name], env=console.env, text=True, stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE)
+            for name in [m.name for m in moves] + [moves[0].name]]
+        texts = [p.communicate(timeout=lpm.PATIENCE_S)[1] for p in processes]
+        statuses = [p.returncode for p in processes]
+        assert statuses[1:4] == [0, 0, 0], texts
+        # Of the two one has moved it, and the other has changed nothing
+        assert sorted([statuses[0], statuses[4]]) == [0, 1], texts
+        for move in moves:
+            assert move.runs_on() == ["B"]
+            move.finish()
+            move.check_equal()
+        console("lslparmigr", "-r", "lpar", "-m", "A")
+        nothing_left(lab)
+
+
 @suite.test("a shut-down partition migrates without any mover")
 def _():
     with lpm.Lab() as lab:
@@ -489,7 +515,8 @@ HOSTILE = ["", ";reboot", "$(reboot)", "`reboot`", "a|b", "../../etc/passwd",
 def _():
     with lpm.Lab() as lab:
         console = Console(lab)
-        make(lab, memory=16 * MIB)
+        # Still running when the last one is refused
+        make(lab, memory=16 * MIB, program=lpm.program(600, MIB))
         before = unchanged(lab)
         orders = []
         for bad in HOSTILE:
@@ -614,6 +641,84 @@ def _():
             assert done.returncode == 1 and "denied" in done.stderr, done
         assert move.runs_on() == ["A"]
         nothing_left(lab)
+
+
+class Liar(threading.Thread):
+    """A management socket that gives every call the same answer."""
+
+    def __init__(self, path, answer):
+        super().__init__(daemon=True)
+        self.answer = answer
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.bind(path)
+        self.socket.listen(16)
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                connection = self.socket.accept()[0]
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(self.answer)
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.join(lpm.PATIENCE_S)
+        self.socket.close()
+
+
+PARTITION = {"name": "\x1b[31mred", "lpar_id": 10 ** 18, "state": "Running",
+             "memory": -1, "granule": "x"}
+RESULTS = [7, [], {}, "text", None, {"partitions": 7, "streams": "x"},
+           {"partitions": [7, [], {"name": 5}], "streams": [[], 3, {"role": 1}],
+            "devices": [0], "granules": {}, "memory_free": "much"},
+           {"partitions": [PARTITION], "name": PARTITION["name"],
+            "streams": [{"stream_id": "z" * 9999, "role": "source",
+                         "state": "Completed", "partition": "\n" * 99}]}]
+LIES = [b"", b"\n", b"no JSON\n", b"[" * 99999 + b"\n", b"x" * (3 * MIB)] + [
+    json.dumps({"jsonrpc": "2.0", "id": 1, "result": r}).encode() + b"\n"
+    for r in RESULTS]
+
+
+@suite.test("a system or a mover that answers nonsense harms nobody")
+def _():
+    with lpm.Lab() as lab:
+        move = make(lab, memory=16 * MIB, program=lpm.program(600, MIB))
+        before = unchanged(lab)
+        path = os.path.join(lab.directory, "liar")
+        systems = describe(lab)["systems"]
+        systems.append(dict(systems[1], name="L", socket=path))
+        systems.append(dict(systems[1], name="M", msps=[
+            dict(systems[1]["msps"][0], socket=path)]))
+        console = Console(lab, {"systems": systems})
+        for lie in LIES:
+            liar = Liar(path, lie)
+            for order in (["lssyscfg", "-r", "sys"],
+                          ["lssyscfg", "-r", "lpar", "-m", "L"],
+                          ["lssyscfg", "-r", "lpar", "-m", "M"],
+                          ["lshwres", "-r", "mem", "--level", "sys", "-m", "L"],
+                          ["lslparmigr", "-r", "sys", "-m", "L"],
+                          ["lslparmigr", "-r", "lpar", "-m", "L"],
+                          ["lslparmigr", "-r", "lpar", "-m", "A"],
+                          ["lslparmigr", "-r", "msp", "-m", "M"]):
+                done = console.run(*order)
+                assert done.returncode in (0, 1), (order, lie[:99], done)
+                assert "\x1b" not in done.stdout + done.stderr, (order, done)
+            for operation, source, target in ("vAL", "mAL", "vLB", "mLB",
+                                              "rAL", "rLB"):
+                done = console.run("migrlpar", "-o", operation, "-m", source,
+                                   "-t", target, "-p", move.name)
+                assert done.returncode == 1, (operation, lie[:99], done)
+                assert codes(done.stderr), done.stderr
+            done = console.run("migrlpar", "-o", "s", "-m", "L", "-p",
+                               move.name)
+            assert done.returncode == 1 and codes(done.stderr), done
+            liar.close()
+            os.unlink(path)
+        assert unchanged(lab) == before
 
 
 @suite.test("wrong usage is told, with exit status 2")

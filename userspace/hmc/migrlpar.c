@@ -177,8 +177,11 @@ static int migrate(struct console *console, struct plan *plan, const struct orde
 
 	console_lock(console, true);
 	status = clean_failed(console, plan->source, text_of(plan->partition, "name")) ?
-		 EXIT_FAILED : move_start(plan, &order->options);
+		 EXIT_FAILED : EXIT_DONE;
 	console_unlock(console);
+	/* Of two commands for one partition the target lets one make the shell */
+	if (!status)
+		status = move_start(plan, &order->options);
 	if (status || !plan->active || order->options.async)
 		return status;
 	return move_watch(console, plan, &order->options);

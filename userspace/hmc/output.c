@@ -3,6 +3,7 @@
  * Output by the HMC's rules: a line for each object, attr=value joined by
  * commas, or with -F values only.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,7 +66,8 @@ static void print_value(const char *name, const char *value)
 	for (; *value; value++) {
 		if (*value == '"')
 			putchar('"');
-		putchar(*value);
+		/* Whatever a system answers, the terminal is not its */
+		putchar(isprint((unsigned char)*value) ? *value : '?');
 	}
 	if (quote)
 		putchar('"');
