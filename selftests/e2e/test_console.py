@@ -119,6 +119,18 @@ def start_slow(lab, console):
     return move
 
 
+def watch_slow(lab, console, move, *more):
+    """The same with the command in the foreground, which is returned."""
+    process = subprocess.Popen(
+        [lpm.BUILD + "/migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
+         move.name] + list(more), env=console.env, text=True,
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    moves = lpm.until("it moves", lambda: lab.a.msp("list")["moves"])
+    move.stream_id = moves[0]["stream_id"]
+    lab.a.msp("limit", stream_id=move.stream_id, bytes_per_second=4 * MIB)
+    return process
+
+
 def start_suspended(lab, console):
     """A move whose partition is suspended, and whose hand-over is stuck."""
     move = start_slow(lab, console)
@@ -284,13 +296,7 @@ def _():
     with lpm.Lab() as lab:
         console = Console(lab)
         move = make(lab, memory=LARGE)
-        process = subprocess.Popen(
-            [lpm.BUILD + "/migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
-             move.name, "-w", "0.02"], env=console.env, text=True,
-            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        moves = lpm.until("it moves", lambda: lab.a.msp("list")["moves"])
-        lab.a.msp("limit", stream_id=moves[0]["stream_id"],
-                  bytes_per_second=4 * MIB)
+        process = watch_slow(lab, console, move, "-w", "0.02")
         text = process.communicate(timeout=lpm.PATIENCE_S)[1]
         assert process.returncode == 1, text
         assert "LPM0204" in codes(text) and "LPM0203" in codes(text), text
@@ -329,6 +335,43 @@ def _():
         nothing_left(lab)
         move.finish(lab.a)
         move.check_equal(lab.a)
+
+
+@suite.test("a command that watches says when only recover may go on")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = make(lab, memory=LARGE, program=lpm.program(1, 16 * MIB))
+        process = watch_slow(lab, console, move)
+        lab.b.mspd.signal(signal.SIGSTOP)
+        lab.a.msp("suspend", stream_id=move.stream_id)
+        move.wait_state(source=("Suspended",))
+        lab.a.mspd.kill()
+        lab.b.mspd.kill()
+        text = process.communicate(timeout=lpm.PATIENCE_S)[1]
+        assert process.returncode == 1 and codes(text) == ["LPM0206"], text
+        assert move.runs_on() == [], move.runs_on()
+        lpm.until("the target is parked",
+                  lambda: lab.b.stream(move.stream_id)["parked"])
+        console("migrlpar", "-o", "r", "-m", "A", "-t", "B", "-p", move.name)
+        assert move.runs_on() == ["A"]
+        nothing_left(lab)
+
+
+@suite.test("a command that is killed leaves a move that others bring to its end")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = make(lab, memory=LARGE, program=lpm.program(1, 16 * MIB))
+        process = watch_slow(lab, console, move)
+        process.kill()
+        process.communicate()
+        lab.a.msp("limit", stream_id=move.stream_id, bytes_per_second=0)
+        move.wait()
+        line = lpm.until("nothing is left to list", lambda: "No results" in
+                         console("lslparmigr", "-r", "lpar", "-m", "A"))
+        assert line and move.runs_on() == ["B"]
+        nothing_left(lab)
 
 
 @suite.test("resumed, and a mover killed: recover lets the movers go on")
