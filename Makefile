@@ -6,6 +6,7 @@
 # V=1             show the commands
 # SANITIZE=1      AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
 # SANITIZE=thread ThreadSanitizer, in build-tsan/
+# FUZZ=1          for the fuzzers, in build-fuzz/ (make fuzz sets it)
 # CC=clang        another compiler
 # O=DIR           another build directory
 
@@ -42,7 +43,11 @@ endif
 
 # One build directory for each kind of build
 
-ifeq ($(SANITIZE),)
+ifeq ($(FUZZ),1)
+O ?= build-fuzz
+SANFLAGS := -fsanitize=fuzzer-no-link,address,undefined \
+	    -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+else ifeq ($(SANITIZE),)
 O ?= build
 SANFLAGS :=
 else ifeq ($(SANITIZE),thread)
@@ -60,6 +65,9 @@ DEPS_BUILD := gcc libc6-dev make pkg-config liburing-dev libjansson-dev \
 	      libsystemd-dev libssl-dev
 DEPS_RUN   := python3 util-linux procps iproute2
 DEPS_CHECK := libcmocka-dev python3-sphinx sparse
+DEPS_FUZZ  := clang-14 libclang-rt-14-dev libcmocka-dev
+# What is optional elsewhere is not in continuous integration
+DEPS_CHECK += $(if $(filter true,$(CI)),$(DEPS_FUZZ))
 
 # Flags
 
@@ -129,6 +137,9 @@ UNIT_LIB_SRCS := $(sort $(filter-out selftests/unit/test_%,$(wildcard selftests/
 TOOL_SRCS := $(sort $(wildcard selftests/tools/*.c))
 TOOL_FILES := $(TOOL_SRCS:selftests/tools/%.c=$(O)/tools/%)
 
+FUZZ_SRCS := $(sort $(wildcard selftests/fuzz/fuzz_*.c))
+FUZZ_FILES := $(FUZZ_SRCS:selftests/fuzz/%.c=$(O)/fuzz/%)
+
 # Builds
 
 PHONY += all tests
@@ -186,10 +197,16 @@ $(TOOL_FILES): $(O)/tools/%: $(O)/obj/selftests/tools/%.o $(ARCHIVES)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(link)
 
+$(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
+		$(call objs,$(UNIT_LIB_SRCS)) $(ARCHIVES)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(link) -fsanitize=fuzzer -lcmocka
+
 ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) \
 	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
 	$(hmc_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
-	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS))
+	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(FUZZ_SRCS))
 -include $(ALL_OBJS:.o=.d)
 
 # Packages
@@ -205,7 +222,7 @@ missing_packages = missing=; \
 
 PHONY += deps
 deps:
-	$(Q)$(call missing_packages,$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_CHECK)); \
+	$(Q)$(call missing_packages,$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_CHECK) $(DEPS_MORE)); \
 	[ -n "$$missing" ] || exit 0; \
 	if [ "$$(id -u)" != 0 ]; then \
 		echo "Debian packages are missing:$$missing" >&2; \
@@ -229,6 +246,7 @@ RUN  = CC="$(CC)" $(PYTHON) -B selftests/run --build $(O) \
 PHONY += check unit e2e
 check: deps
 	$(Q)$(MAKE) $(JOBS) tests
+	$(Q)$(if $(SANITIZE),,! $(CAN_FUZZ) || $(MAKE) $(JOBS) $(FUZZ_BUILD) fuzzers)
 	$(Q)$(RUN)
 
 unit: deps
@@ -243,6 +261,22 @@ PHONY += demo bench soak
 demo bench soak: deps
 	$(Q)$(MAKE) $(JOBS) tests
 	$(Q)$(PYTHON) -B selftests/$@/$@.py --build $(O) $(ARGS)
+
+# Fuzzers.  SECONDS= is for each; ARGS=-h shows more
+
+PHONY += fuzz fuzzers
+FUZZ_CC ?= clang-14
+FUZZ_BUILD := FUZZ=1 SANITIZE= O=build-fuzz CC=$(FUZZ_CC)
+CAN_FUZZ = { echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+	$(FUZZ_CC) -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null; }
+
+fuzzers: $(FUZZ_FILES)
+
+fuzz:
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_FUZZ)' deps
+	$(Q)$(MAKE) $(JOBS) $(FUZZ_BUILD) fuzzers
+	$(Q)$(PYTHON) -B selftests/fuzz/fuzz.py --build build-fuzz \
+		--seconds $(or $(SECONDS),60) $(foreach t,$(TESTS),--only '$(t)') $(ARGS)
 
 PHONY += docs
 docs:
@@ -314,7 +348,7 @@ install: all
 PHONY += clean help FORCE
 clean:
 	$(call say,CLEAN,build)
-	$(Q)rm -rf build build-asan build-tsan $(if $(filter-out build%,$(O)),$(O))
+	$(Q)rm -rf build build-asan build-tsan build-fuzz $(if $(filter-out build%,$(O)),$(O))
 	$(Q)find selftests -name __pycache__ -type d -prune \
 		-exec rm -rf {} +
 
@@ -325,6 +359,7 @@ help:
 	@echo '                  TESTS=PATTERN    only tests whose name matches'
 	@echo 'make unit, e2e    one kind of test'
 	@echo 'make bench        measure the mover on this machine'
+	@echo 'make fuzz         feed the fuzzers; SECONDS=60 for each'
 	@echo 'make soak         move partitions to and fro for a long time'
 	@echo 'make docs, man    Documentation/ as HTML, its manual pages'
 	@echo 'make sparse       check of byte order'
