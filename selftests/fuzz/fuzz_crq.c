@@ -11,7 +11,6 @@
 #define PARTITION	(128u << 10)
 #define MAX_STEPS	256
 #define MAX_HANDLES	16
-#define TOP		7u
 
 struct fuzz {
 	struct fuzz_input in;
@@ -75,7 +74,6 @@ static void message(struct fuzz *f, struct vsp_dev *dev)
 	msg.handle = bottom(f);
 	switch (msg.format) {
 	case VASI_FMT_OPEN:
-		msg.handle = TOP;
 		msg.service = fuzz_u8(&f->in) % 4;
 		msg.data = stream_id(fuzz_u8(&f->in));
 		break;
@@ -115,7 +113,7 @@ static void hcall(struct fuzz *f, struct vsp_dev *dev)
 	uint64_t arg[8] = { 0 }, ret[4];
 
 	if (number == VASI_H_DONOR_OPERATION && !(what & 0x80)) {
-		arg[0] = vsp_pair(TOP, bottom(f));
+		arg[0] = vsp_pair(7, bottom(f));
 	} else if (number == VASI_H_SIGNAL || number == VASI_H_STATE) {
 		arg[0] = stream_id(fuzz_u8(&f->in));
 		arg[1] = fuzz_u8(&f->in) % 8;
@@ -202,8 +200,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			   i / 2 ? 65536 : 4096);
 	for (unsigned int i = 0; i < VSP_DEVICES; i++)
 		phyp_crq(f.vsp->dev[i].vdev, &init);
-	for (uint64_t at = 0; at < PARTITION; at += 8192)
-		vsp_write(&f.vsp->part[0], at, 4096);
 	for (unsigned int i = 0; f.in.left && i < MAX_STEPS; i++)
 		step(&f);
 	vsp_destroy(f.vsp);
