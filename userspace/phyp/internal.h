@@ -206,14 +206,29 @@ enum vasi_status phyp_buffer_add(struct phyp_session *s, uint64_t descriptor,
 enum vasi_status phyp_buffer_free(struct phyp_session *s, uint32_t length,
 				  uint64_t *correlator);
 /*
- * Take a posted buffer of at least @bytes for an operation, or NULL.  Gives it a
- * new operation generation; state stays POOL until phyp_op_send()
+ * A VSP buffer as memory: mapped, or a copy where the device cannot map.
+ * With @write the copy is written back by phyp_dma_put().
  */
-struct phyp_buffer *phyp_buffer_take(struct phyp_session *s, uint32_t bytes);
-void phyp_buffer_untake(struct phyp_session *s, struct phyp_buffer *b);
-uint64_t phyp_op_correlator(const struct phyp_buffer *b);
-/* Send the Operation request for a taken buffer; it is now outstanding */
-void phyp_op_send(struct phyp_session *s, struct phyp_buffer *b);
+struct phyp_dma {
+	struct phyp_vdev *vdev;
+	uint32_t ioba;
+	uint32_t length;
+	void *data;
+	bool copy;
+};
+
+/*
+ * Begin an operation in a posted buffer: mapped at @dma, ready for @seg to append
+ * to.  NULL when none is posted or the buffer cannot be reached.  Then either
+ * drop it, and the buffer is posted as before, or send it: the specifier is
+ * ended, written, and the Operation request is out.
+ */
+struct phyp_buffer *phyp_op_begin(struct phyp_session *s, struct phyp_dma *dma,
+				  struct vasi_seg_builder *seg);
+void phyp_op_drop(struct phyp_session *s, struct phyp_buffer *b,
+		  struct phyp_dma *dma);
+void phyp_op_send(struct phyp_session *s, struct phyp_buffer *b,
+		  struct phyp_dma *dma, struct vasi_seg_builder *seg);
 /*
  * An Operation response came; unknown correlators are discarded.  Calls
  * phyp_stream_responded(), then forgets the buffer.
@@ -230,18 +245,6 @@ void phyp_download_failed(struct phyp_session *s, enum vasi_status status);
  * answers each.  Returns how many.
  */
 unsigned int phyp_downloads_run(struct phyp_session *s, uint64_t deadline_ns);
-
-/*
- * A VSP buffer as memory: mapped, or a copy where the device cannot map.
- * With @write the copy is written back by phyp_dma_put().
- */
-struct phyp_dma {
-	struct phyp_vdev *vdev;
-	uint32_t ioba;
-	uint32_t length;
-	void *data;
-	bool copy;
-};
 
 int phyp_dma_get(struct phyp_vdev *vdev, uint32_t ioba, uint32_t length,
 		 struct phyp_dma *dma);

@@ -284,13 +284,14 @@ enum vasi_status phyp_buffer_free(struct phyp_session *s, uint32_t length,
 
 /* ---- Operations ---- */
 
-uint64_t phyp_op_correlator(const struct phyp_buffer *b)
+static uint64_t op_correlator(const struct phyp_buffer *b)
 {
 	return (uint64_t)b->bottom << 32 |
 	       (b->generation & GENERATION_MASK) << INDEX_BITS | b->index;
 }
 
-struct phyp_buffer *phyp_buffer_take(struct phyp_session *s, uint32_t bytes)
+/* A posted buffer, of the largest kind there is */
+static struct phyp_buffer *take_buffer(struct phyp_session *s)
 {
 	struct phyp_pool *best = NULL;
 	struct phyp_buffer *b;
@@ -299,9 +300,7 @@ struct phyp_buffer *phyp_buffer_take(struct phyp_session *s, uint32_t bytes)
 	for (i = 0; i < s->vdev->params.buffer_pools; i++) {
 		struct phyp_pool *pool = &s->pools[i];
 
-		if (!pool->count || pool->length < bytes)
-			continue;
-		if (!best || pool->length > best->length)
+		if (pool->count && (!best || pool->length > best->length))
 			best = pool;
 	}
 	if (!best)
@@ -309,10 +308,13 @@ struct phyp_buffer *phyp_buffer_take(struct phyp_session *s, uint32_t bytes)
 	b = TAILQ_FIRST(&best->buffers);
 	out_of_pool(s, best, b);
 	b->generation++;
+	b->slot = -1;
+	b->bytes = 0;
+	b->nruns = 0;
 	return b;
 }
 
-void phyp_buffer_untake(struct phyp_session *s, struct phyp_buffer *b)
+static void put_buffer_back(struct phyp_session *s, struct phyp_buffer *b)
 {
 	struct phyp_pool *pool = pool_of(s, b->length);
 
@@ -321,8 +323,44 @@ void phyp_buffer_untake(struct phyp_session *s, struct phyp_buffer *b)
 	s->nbuffers++;
 }
 
-void phyp_op_send(struct phyp_session *s, struct phyp_buffer *b)
+struct phyp_buffer *phyp_op_begin(struct phyp_session *s, struct phyp_dma *dma,
+				  struct vasi_seg_builder *seg)
 {
+	struct phyp_buffer *b = take_buffer(s);
+
+	if (!b)
+		return NULL;
+	if (phyp_dma_get(s->vdev, b->ioba, b->length, dma))
+		goto err_put_back;
+	if (vasi_op_begin(seg, dma->data, b->length, &(struct vasi_op) {
+			.buffer_correlator = b->correlator,
+			.top = s->top,
+			.bottom = s->bottom,
+			.op_code = VASI_OP_WRITE | VASI_OP_RESPOND_ALWAYS,
+			.correlator = op_correlator(b),
+		}))
+		goto err_put_dma;
+	return b;
+
+err_put_dma:
+	phyp_dma_put(dma, false);
+err_put_back:
+	put_buffer_back(s, b);
+	return NULL;
+}
+
+void phyp_op_drop(struct phyp_session *s, struct phyp_buffer *b,
+		  struct phyp_dma *dma)
+{
+	phyp_dma_put(dma, false);
+	put_buffer_back(s, b);
+}
+
+void phyp_op_send(struct phyp_session *s, struct phyp_buffer *b,
+		  struct phyp_dma *dma, struct vasi_seg_builder *seg)
+{
+	vasi_seg_end(seg, dma->data);
+	phyp_dma_put(dma, true);
 	b->state = PHYP_BUFFER_OPERATION;
 	s->outstanding++;
 	s->queued_bytes += b->bytes;
@@ -343,7 +381,7 @@ void phyp_op_responded(struct phyp_vdev *vdev, uint64_t correlator,
 		return;
 	b = s->buffers[index];
 	if (!b || b->state != PHYP_BUFFER_OPERATION ||
-	    phyp_op_correlator(b) != correlator)
+	    op_correlator(b) != correlator)
 		return;
 	s->outstanding--;
 	s->queued_bytes -= b->bytes;

@@ -15,8 +15,6 @@
 #include "phyp/internal.h"
 
 #define CHUNK_BYTES		(1u << 20)
-/* Least room for a useful operation: a page in immediate form, or many runs */
-#define MIN_BUFFER		256
 /* A demanded page waits behind what its session has queued: keep that little */
 #define FINAL_QUEUED_BYTES	(8u << 20)
 #define FINAL_OP_BYTES		(256u << 10)
@@ -677,30 +675,6 @@ static enum fill fill_one(struct op_build *op)
 
 /* ---- Building and sending one operation ---- */
 
-static bool begin_op(struct op_build *op, struct phyp_buffer *b,
-		     struct phyp_dma *dma)
-{
-	struct phyp_session *s = op->s;
-
-	if (phyp_dma_get(s->vdev, b->ioba, b->length, dma))
-		return false;
-	b->slot = -1;
-	b->bytes = 0;
-	b->nruns = 0;
-	if (vasi_op_begin(&op->seg, dma->data, b->length, &(struct vasi_op) {
-			.buffer_correlator = b->correlator,
-			.top = s->top,
-			.bottom = s->bottom,
-			.op_code = VASI_OP_WRITE | VASI_OP_RESPOND_ALWAYS,
-			.correlator = phyp_op_correlator(b),
-		})) {
-		phyp_dma_put(dma, false);
-		return false;
-	}
-	op->b = b;
-	return true;
-}
-
 static bool worth_trying(const struct phyp_session *s)
 {
 	if (!s->source.member || s->failed || s->closing)
@@ -719,31 +693,23 @@ static bool send_op(struct phyp_stream *stream, struct phyp_session *s)
 			    VASI_CAP_OP_WRITE_SEQ_INDIRECT,
 		.max_bytes = stream->params.max_op_bytes,
 	};
-	struct phyp_buffer *b;
 	struct phyp_dma dma;
 
 	if (!worth_trying(s))
 		return false;
 	if (s->source.handed_over && op.max_bytes > FINAL_OP_BYTES)
 		op.max_bytes = FINAL_OP_BYTES;
-	b = phyp_buffer_take(s, MIN_BUFFER);
-	if (!b)
+	op.b = phyp_op_begin(s, &dma, &op.seg);
+	if (!op.b)
 		return false;
-	if (!begin_op(&op, b, &dma)) {
-		phyp_buffer_untake(s, b);
-		return false;
-	}
 	while (fill_one(&op) == FILL_MORE)
 		;
-	if (!b->bytes) {
-		phyp_dma_put(&dma, false);
-		phyp_buffer_untake(s, b);
+	if (!op.b->bytes) {
+		phyp_op_drop(s, op.b, &dma);
 		return false;
 	}
-	vasi_seg_end(&op.seg, dma.data);
-	phyp_dma_put(&dma, true);
-	stream->stats.bytes += b->bytes;
-	phyp_op_send(s, b);
+	stream->stats.bytes += op.b->bytes;
+	phyp_op_send(s, op.b, &dma, &op.seg);
 	return true;
 }
 

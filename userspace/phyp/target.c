@@ -10,8 +10,6 @@
 #include <asm/byteorder.h>
 #include "phyp/internal.h"
 
-#define MIN_BUFFER	256
-
 static struct phyp_pages *pages_of(const struct phyp_stream *stream)
 {
 	return &stream->params.lpar->pages;
@@ -701,33 +699,12 @@ static bool send_demands(struct phyp_stream *stream)
 	struct phyp_buffer *b;
 	struct phyp_dma dma;
 
-	b = s ? phyp_buffer_take(s, MIN_BUFFER) : NULL;
+	b = s ? phyp_op_begin(s, &dma, &seg) : NULL;
 	if (!b)
 		return false;
-	if (phyp_dma_get(s->vdev, b->ioba, b->length, &dma))
-		goto err_untake;
-	b->slot = -1;
-	b->bytes = 0;
-	b->nruns = 0;
-	if (vasi_op_begin(&seg, dma.data, b->length, &(struct vasi_op) {
-			.buffer_correlator = b->correlator,
-			.top = s->top,
-			.bottom = s->bottom,
-			.op_code = VASI_OP_WRITE | VASI_OP_RESPOND_ALWAYS,
-			.correlator = phyp_op_correlator(b),
-		}))
-		goto err_put_dma;
 	fill_demands(stream, b, &seg);
-	vasi_seg_end(&seg, dma.data);
-	phyp_dma_put(&dma, true);
-	phyp_op_send(s, b);
+	phyp_op_send(s, b, &dma, &seg);
 	return true;
-
-err_put_dma:
-	phyp_dma_put(&dma, false);
-err_untake:
-	phyp_buffer_untake(s, b);
-	return false;
 }
 
 bool phyp_target_work(struct phyp_stream *stream)
