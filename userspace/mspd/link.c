@@ -519,6 +519,21 @@ void link_resume(struct link *link)
 		broken(link, link->reader.error);
 }
 
+/**
+ * link_intake_done() - a frame of stream data is here whole: download it
+ * @link: the connection it came on
+ */
+void link_intake_done(struct link *link)
+{
+	struct session *s = link->session;
+	int ret = intake_complete(&s->in, link->frame);
+
+	if (ret)
+		move_lost(link->move, WIRE_CODE_LOST, "session %u: download: %s",
+			  s->index, strerror(-ret));
+	s->kick = true;
+}
+
 static void sent(struct conn *conn, int err)
 {
 	struct link *link = conn_data(conn);

@@ -437,6 +437,7 @@ extern const struct conn_handler stray_handler;
 void link_start(struct link *link);
 void link_close(struct link *link);
 void link_resume(struct link *link);
+void link_intake_done(struct link *link);
 int link_send(struct link *link, const struct frame *frame, const void *body);
 void link_refuse(struct link *link, enum wire_code code, const char *text);
 void link_set_control(struct move *m, struct link *link);

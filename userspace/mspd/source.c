@@ -431,18 +431,6 @@ int source_begin(struct link *link, const struct frame *frame)
 	return ret;
 }
 
-static bool reverse_here(struct link *link)
-{
-	struct session *s = link->session;
-	int ret = intake_complete(&s->in, link->frame);
-
-	if (ret)
-		move_lost(link->move, WIRE_CODE_LOST, "session %u: download: %s",
-			  s->index, strerror(-ret));
-	s->kick = true;
-	return true;
-}
-
 static bool acknowledged(struct link *link, const struct frame *frame)
 {
 	struct move *m = link->move;
@@ -482,7 +470,8 @@ bool source_done(struct link *link, const struct frame *frame)
 	case WIRE_ACK:
 		return acknowledged(link, frame);
 	case WIRE_REVERSE:
-		return reverse_here(link);
+		link_intake_done(link);
+		return true;
 	default:
 		return true;
 	}

@@ -380,18 +380,6 @@ int target_begin(struct link *link, const struct frame *frame)
 	return ret;
 }
 
-static bool data_here(struct link *link)
-{
-	struct session *s = link->session;
-	int ret = intake_complete(&s->in, link->frame);
-
-	if (ret)
-		move_lost(link->move, WIRE_CODE_LOST, "session %u: download: %s",
-			  s->index, strerror(-ret));
-	s->kick = true;
-	return !link->closing;
-}
-
 static bool reverse_acknowledged(struct link *link, const struct frame *frame)
 {
 	struct session *s = &link->move->sessions[frame->session];
@@ -426,7 +414,8 @@ bool target_done(struct link *link, const struct frame *frame)
 			    link->move->status.peer);
 		return !link->closing;
 	case WIRE_DATA:
-		return data_here(link);
+		link_intake_done(link);
+		return !link->closing;
 	case WIRE_REVERSE_ACK:
 		return reverse_acknowledged(link, frame);
 	default:
