@@ -64,14 +64,14 @@ endif
 DEPS_BUILD := gcc libc6-dev make pkg-config liburing-dev libjansson-dev \
 	      libsystemd-dev libssl-dev
 DEPS_RUN   := python3 util-linux procps iproute2
-DEPS_CHECK := libcmocka-dev python3-sphinx sparse
+DEPS_CHECK := libcmocka-dev python3-sphinx sparse openssl
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev libcmocka-dev
 # What is optional elsewhere is not in continuous integration
 DEPS_CHECK += $(if $(filter true,$(CI)),$(DEPS_FUZZ))
 
 # Flags
 
-PKGS := liburing jansson libsystemd libcrypto
+PKGS := liburing jansson libsystemd libssl libcrypto
 # Asked once, and only when something is compiled
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
