@@ -377,7 +377,8 @@ def stage_delay(contents):
         with link.delayed(tool("delay_relay"), move.port,
                           options.delay_ms * 1000, options.rate) as port:
             lab.a.msp("start", stream_id=move.stream_id, role="source",
-                      peer="%s:%d" % (link.FAR_ADDRESS, port), **move.source)
+                      peer="%s:%d" % (link.FAR_ADDRESS, port),
+                      peer_identity=lab.b.identity, **move.source)
             statuses = move.wait()
         result = figures(move, statuses, cpu.seconds())
         result["rtt_us"] = statuses[0]["rtt_us"]

@@ -127,6 +127,8 @@ def watch_slow(lab, console, move, *more):
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     moves = lpm.until("it moves", lambda: lab.a.msp("list")["moves"])
     move.stream_id = moves[0]["stream_id"]
+    lab.a.msp("wait", stream_id=move.stream_id, phase="moving",
+              timeout_ms=lpm.PATIENCE_S * 1000)
     lab.a.msp("limit", stream_id=move.stream_id, bytes_per_second=4 * MIB)
     return process
 

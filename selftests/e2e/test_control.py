@@ -51,8 +51,9 @@ def prepare(lab, move):
     return a, b
 
 
-def listening_port(b, move):
-    answer = json.loads(b.msp("--json", "start", move.stream_id, "target"))
+def listening_port(a, b, move):
+    answer = json.loads(b.msp("--json", "start", move.stream_id, "target",
+                              "--peer-id", a.msp("identity").strip()))
     return answer["port"]
 
 
@@ -61,9 +62,9 @@ def _():
     with lpm.Lab() as lab:
         move = lab.move(memory=16 * MIB, program=lpm.program(1, 8 * MIB))
         a, b = prepare(lab, move)
-        port = listening_port(b, move)
-        a.msp("start", move.stream_id, "source", "--peer",
-              "127.0.0.1:%d" % port, "--limit", "100M")
+        port = listening_port(a, b, move)
+        a.msp("start", move.stream_id, "source", "--peer-id",
+              b.msp("identity").strip(), "--peer", "127.0.0.1:%d" % port, "--limit", "100M")
         a.msp("limit", move.stream_id, "0")
         a.msp("wait", move.stream_id, "--timeout", lpm.PATIENCE_S)
         b.msp("wait", move.stream_id, "--timeout", lpm.PATIENCE_S)
@@ -85,9 +86,9 @@ def _():
     with lpm.Lab() as lab:
         move = lab.move(memory=16 * MIB, program=lpm.program(1, 8 * MIB))
         a, b = prepare(lab, move)
-        port = listening_port(b, move)
-        a.msp("start", move.stream_id, "source", "--peer",
-              "127.0.0.1:%d" % port, "--manual")
+        port = listening_port(a, b, move)
+        a.msp("start", move.stream_id, "source", "--peer-id",
+              b.msp("identity").strip(), "--peer", "127.0.0.1:%d" % port, "--manual")
         a.msp("wait", move.stream_id, "--phase", "moving")
         a.msp("stop", move.stream_id)
         # wait says by its exit status that the move did not complete

@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import lpm  # noqa: E402
 import relay as relays  # noqa: E402
+import secure  # noqa: E402
 import tap  # noqa: E402
 
 MIB = lpm.MIB
@@ -139,15 +140,16 @@ def frame(kind, body=b"", flags=0, session=0, offset=0, argument=0,
                              offset, argument) + body
 
 
-def hello(stream_id, magic=MOVER_MAGIC, major=1):
-    body = struct.pack(">8sHHIQQHHI", magic, major, 0, 0, 0,
+def hello(stream_id, magic=MOVER_MAGIC, major=2, security=1):
+    body = struct.pack(">8sHHIQQHHI", magic, major, 0, security, 0,
                        int(stream_id, 16), 1, 1, MIB)
     return frame(relays.HELLO, body.ljust(64, b"\0"))
 
 
-def poke(port, data, close=True):
-    """Send @data to a mover; returns the first frame of its answer, if any."""
-    sock = socket.create_connection(("127.0.0.1", port), lpm.PATIENCE_S)
+def poke(move, data, close=True):
+    """Send @data to the target mover, as who has the source mover's key; returns
+    the first frame of its answer, if any."""
+    sock = secure.connect(move.port, move.src.tls_dir, lpm.PATIENCE_S)
     try:
         sock.sendall(data)
         if close:
@@ -183,6 +185,8 @@ def _():
             frame(relays.HELLO, b"\0" * 64, flags=1),
             hello(move.stream_id, magic=b"VASIMOVE"),
             hello("%016x" % 0xDEAD),
+            hello(move.stream_id, security=0),
+            hello(move.stream_id, security=3),
             hello(move.stream_id)[:60],
             frame(relays.ATTACH, b"\0" * 16),
             frame(relays.ATTACH, noise.randbytes(16), argument=99),
@@ -194,11 +198,11 @@ def _():
             frame(200, b""),
         ]
         for data in strange:
-            answer = poke(move.port, data)
+            answer = poke(move, data)
             assert answer is None or answer[0] in (relays.REFUSE,
                                                    relays.BYE), (data[:40],
                                                                  answer)
-        answer = poke(move.port, hello(move.stream_id, major=9), close=False)
+        answer = poke(move, hello(move.stream_id, major=9), close=False)
         assert answer and answer[0] == relays.REFUSE, answer
         assert b"9" in answer[1], answer
         # None of them was the source mover: it can still come

@@ -115,11 +115,13 @@ def _():
                 lab.b.phyp("stream.create", stream_id=stream_id,
                            role="target", partition=name, device="msp0")
             if number < most:
-                lab.b.msp("start", stream_id=stream_id, role="target")
+                lab.b.msp("start", stream_id=stream_id, role="target",
+                          peer_identity=lab.a.identity)
                 streams.append(stream_id)
             else:
                 lab.b.msp.refused(lpm.NOT_ENOUGH, "start",
-                                  stream_id=stream_id, role="target")
+                                  stream_id=stream_id, role="target",
+                                  peer_identity=lab.a.identity)
         for stream_id in streams:
             lab.b.msp("stop", stream_id=stream_id)
 
@@ -167,8 +169,9 @@ def _():
         move = lab.move(memory=2 * MIB).create().create_streams()
         # B's device serves this stream as target, not as source
         for system, role, more in (
-                (lab.b, "source", {"peer": "127.0.0.1:9"}),
-                (lab.a, "target", {})):
+                (lab.b, "source", {"peer": "127.0.0.1:9",
+                                   "peer_identity": lab.a.identity}),
+                (lab.a, "target", {"peer_identity": lab.b.identity})):
             try:
                 system.msp("start", stream_id=move.stream_id, role=role,
                            **more)
@@ -234,9 +237,15 @@ def _():
                 ({"stream_id": lab.next_id(), "role": "target",
                   "sessions": 100000}, "sessions"),
                 ({"stream_id": lab.next_id(), "role": "target",
+                  "peer_identity": lab.b.identity[:-1]}, "peer_identity"),
+                ({"stream_id": lab.next_id(), "role": "target",
+                  "peer_identity": lab.b.identity.upper()}, "peer_identity"),
+                ({"stream_id": lab.next_id(), "role": "target",
+                  "peer_identity": lab.a.identity}, "peer_identity"),
+                ({"stream_id": lab.next_id(), "role": "target",
                   "connections": 0}, "connections")):
-            message = lab.a.msp.refused(lpm.INVALID_PARAMS, "start",
-                                        **parameters)
+            message = lab.a.msp.refused(lpm.INVALID_PARAMS, "start", **{
+                "peer_identity": lab.b.identity, **parameters})
             assert word in message, "%r: %s" % (parameters, message)
         lab.a.phyp.refused(lpm.METHOD_NOT_FOUND, "partition.explode")
         lab.a.msp.refused(lpm.METHOD_NOT_FOUND, "explode")

@@ -195,7 +195,7 @@ class Daemon:
                        + self.lab.tsan_suppressions)
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         extra = {}
-        if self.lab.root:
+        if self.lab.root and self.label in USERS:
             extra = {"user": USERS[self.label], "group": GROUP,
                      "extra_groups": []}
         with open(self.log_path, "ab") as log:
@@ -267,6 +267,20 @@ class Daemon:
             return ""
 
 
+def own(lab, user, *paths):
+    """These files belong to @user, where each daemon has a user of its own."""
+    if lab.root:
+        for path in paths:
+            os.chown(path, USERS[user], GROUP)
+
+
+def make_identity(lab, directory, user):
+    """A key and a certificate in @directory; returns the identity."""
+    answer = control("mspd", "--init", "--name", user, "--tls-dir", directory)
+    own(lab, user, *glob.glob(directory + "/*.pem"))
+    return answer.split()[0]
+
+
 class System:
     """A managed system: its platform, its mover, and where they are."""
 
@@ -298,6 +312,8 @@ class System:
             [a.replace("{dir}", self.phyp_dir) for a in phyp_args])
         self.msp_args = [a.replace("{dir}", self.msp_dir) for a in msp_args]
         self.mspd = Daemon(lab, "msp-" + name, None)
+        self.tls_dir = os.path.join(self.msp_dir, "tls")
+        self.identity = make_identity(lab, self.tls_dir, "msp-" + name)
 
     def start(self):
         self.phypd.start(self.phyp_path)
@@ -313,9 +329,18 @@ class System:
 
     def start_mspd(self, *more):
         self.mspd.argv = [programs() + "/mspd", "--socket", self.msp_path,
-                          "--vasi", self.link_path, "--listen", "127.0.0.1"] \
+                          "--vasi", self.link_path, "--listen", "127.0.0.1",
+                          "--tls-dir", self.tls_dir] \
             + self.msp_args + list(more)
         self.mspd.start(self.msp_path)
+        # Answered once it has its device
+        self.msp("info")
+
+    def trust(self, *identities):
+        """Its mover trusts these, and no others, from its next start on."""
+        path = os.path.join(self.tls_dir, "peers")
+        with open(path, "w", encoding="ascii") as file:
+            file.writelines(i + "\n" for i in identities)
 
     def restart_mspd(self):
         """A new mover in place of whatever is there."""
@@ -384,6 +409,8 @@ class Lab:
                     self, name, self.side(phyp, name),
                     self.side(msp, name) + self.configure(config, name)))
             self.a, self.b = self.systems
+            self.a.trust(self.b.identity)
+            self.b.trust(self.a.identity)
             if links:
                 for system in self.systems:
                     system.phypd.start(system.phyp_path)
@@ -447,8 +474,10 @@ class Lab:
                 for line in text[-lines:]:
                     note(line)
 
-    def relay(self, port, **options):
-        relay = relays.Relay(("127.0.0.1", port), **options)
+    def relay(self, port, source, target, **options):
+        """Between the movers of two systems, of which one listens on @port."""
+        relay = relays.Relay(("127.0.0.1", port),
+                             (source.tls_dir, target.tls_dir), **options)
         self.relays.append(relay)
         return relay
 
@@ -560,17 +589,21 @@ class Move:
         return self
 
     def start_target(self):
-        answer = self.dst.msp("start", stream_id=self.stream_id,
-                              role="target", **self.target)
+        answer = self.dst.msp("start", **{
+            "stream_id": self.stream_id, "role": "target",
+            "peer_identity": self.src.identity, **self.target})
         self.port = answer["port"]
         if self.relay_options is not None:
-            self.relay = self.lab.relay(self.port, **self.relay_options)
+            self.relay = self.lab.relay(self.port, self.src, self.dst,
+                                        **self.relay_options)
         return self
 
     def start_source(self):
         port = self.relay.port if self.relay else self.port
-        self.src.msp("start", stream_id=self.stream_id, role="source",
-                     peer="127.0.0.1:%d" % port, **self.source)
+        self.src.msp("start", **{
+            "stream_id": self.stream_id, "role": "source",
+            "peer": "127.0.0.1:%d" % port,
+            "peer_identity": self.dst.identity, **self.source})
         return self
 
     def start(self):

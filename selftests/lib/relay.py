@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Relays that stand between two parties and do what networks do to them.
 
-Relay stands between two movers.  It knows the mover's frames (the 24-byte
-header of Documentation/mover-protocol.rst) and, to find a page among them, the
+Relay stands between two movers.  It has their keys, and is each one's peer to
+the other: what nobody can be who has not.  It knows their frames (the 24-byte header of Documentation/mover-protocol.rst) and, to find a page among them, the
 records of the platform's stream (Documentation/platform-stream.rst).  LinkRelay
 stands in a VIO link, and passes packets and descriptors on.
 """
@@ -14,6 +14,8 @@ import socket
 import struct
 import threading
 import time
+
+import secure
 
 FRAME = struct.Struct(">BBHIQQ")
 HELLO, ACCEPT, REFUSE, ATTACH, ATTACHED, DATA, ACK = range(1, 8)
@@ -173,6 +175,7 @@ class Connection:
 class Relay:
     """Listens on a port of its own and passes every connection on.
 
+    @keys: tls_dir of the source mover and of the target mover
     @delay: seconds that everything takes longer, each way
     @hello: function(bytearray) that may change the HELLO's body
     @on_header: function(fields, bytearray) that may change a frame's header
@@ -181,9 +184,10 @@ class Relay:
         of each record of the source platform's stream; may change the view
     """
 
-    def __init__(self, target, delay=0.0, hello=None, on_record=None,
+    def __init__(self, target, keys, delay=0.0, hello=None, on_record=None,
                  on_header=None, on_body=None):
         self.target = target
+        self.keys = keys
         self.delay = delay
         self.hello = hello
         self.on_header = on_header
@@ -214,10 +218,23 @@ class Relay:
             except OSError:
                 near.close()
                 continue
-            connection = Connection(self, near, far)
-            with self.lock:
-                self.connections.append(connection)
-            connection.start()
+            threading.Thread(target=self.connect, args=(near, far),
+                             daemon=True).start()
+
+    def connect(self, near, far):
+        """TLS on both sides; each handshake may wait for the other mover."""
+        source, target = self.keys
+        try:
+            far_end = secure.Secure(far, secure.context(source, False), False)
+            near_end = secure.Secure(near, secure.context(target, True), True)
+        except OSError:         # as ssl's errors are
+            near.close()
+            far.close()
+            return
+        connection = Connection(self, near_end, far_end)
+        with self.lock:
+            self.connections.append(connection)
+        connection.start()
 
     def pass_frame(self, connection, fields, header, body):
         """Look at a frame of the source mover; returns when it may go on."""

@@ -126,10 +126,26 @@ static void set_device(json_t *params, const struct msp *msp, const json_t *info
 	}
 }
 
-static int start_target(const struct plan *plan, int64_t *port)
+/* Who a mover is, for the other to know its peer by */
+static json_t *mover_identity(const struct managed_system *system, const struct msp *msp)
 {
-	json_t *params = json_pack("{s:s, s:s, s:s}", "stream_id", plan->id,
-				   "role", "target", "listen", plan->target_msp->address);
+	json_t *identity, *info = NULL;
+	struct rpc_error err;
+
+	if (msp_call(msp, "info", NULL, &info, &err)) {
+		msp_message(system, msp, "tell its identity", &err);
+		return NULL;
+	}
+	identity = json_incref(json_object_get(info, "identity"));
+	json_decref(info);
+	return identity ? identity : json_string("");
+}
+
+static int start_target(const struct plan *plan, json_t *source_identity, int64_t *port)
+{
+	json_t *params = json_pack("{s:s, s:s, s:s, s:O}", "stream_id", plan->id,
+				   "role", "target", "listen", plan->target_msp->address,
+				   "peer_identity", source_identity);
 	struct rpc_error err;
 	json_t *answer = NULL;
 	int ret;
@@ -143,7 +159,7 @@ static int start_target(const struct plan *plan, int64_t *port)
 	return ret;
 }
 
-static int start_source(const struct plan *plan, int64_t port)
+static int start_source(const struct plan *plan, json_t *target_identity, int64_t port)
 {
 	const char *address = plan->target_msp->address;
 	bool brackets = strchr(address, ':');
@@ -154,8 +170,8 @@ static int start_source(const struct plan *plan, int64_t port)
 
 	snprintf(peer, sizeof(peer), "%s%s%s:%" PRId64, brackets ? "[" : "", address,
 		 brackets ? "]" : "", port);
-	params = json_pack("{s:s, s:s, s:s}", "stream_id", plan->id, "role", "source",
-			   "peer", peer);
+	params = json_pack("{s:s, s:s, s:s, s:O}", "stream_id", plan->id, "role", "source",
+			   "peer", peer, "peer_identity", target_identity);
 	set_device(params, plan->source_msp, plan->source_info);
 	ret = msp_call(plan->source_msp, "start", params, NULL, &err);
 	if (ret)
@@ -195,12 +211,17 @@ static int wait_moving(const struct plan *plan)
  */
 int move_start_movers(struct plan *plan)
 {
+	json_t *source = mover_identity(plan->source, plan->source_msp);
+	json_t *target = mover_identity(plan->target, plan->target_msp);
 	int64_t port;
-	int ret;
+	int ret = -EIO;
 
-	ret = start_target(plan, &port);
+	if (source && target)
+		ret = start_target(plan, source, &port);
 	if (!ret)
-		ret = start_source(plan, port);
+		ret = start_source(plan, target, port);
+	json_decref(source);
+	json_decref(target);
 	return ret ? ret : wait_moving(plan);
 }
 

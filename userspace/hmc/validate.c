@@ -257,6 +257,54 @@ static const struct msp *check_movers(struct validation *v,
 	return NULL;
 }
 
+/* Does @msp trust the mover that has @peer's answer to "info"? */
+static void check_trusts(struct validation *v, const struct managed_system *system,
+			 const struct msp *msp, const json_t *peer, const char *peer_name)
+{
+	struct rpc_error err;
+
+	if (msp_call(msp, "check_peer",
+		     json_pack("{s:s}", "certificate", text_of(peer, "certificate")), NULL,
+		     &err))
+		found(v, "LPM0116",
+		      "Mover %s of system %s does not trust the mover of system %s: %.300s. Add its identity to the file peers there, and send mspd SIGHUP.",
+		      msp->name, system->name, peer_name, err.text);
+	else
+		passed(v, "mover %s of system %s trusts the mover of system %s", msp->name,
+		       system->name, peer_name);
+}
+
+static void check_encryption(struct validation *v, const json_t *source,
+			     const json_t *target)
+{
+	bool here = flag_of(source, "encrypt_data");
+
+	if (here != flag_of(target, "encrypt_data"))
+		found(v, "LPM0117",
+		      "The mover of system %s has encryption of data %s, that of system %s %s; it must be the same. Correct encrypt_data.",
+		      v->plan->source->name, here ? "on" : "off", v->plan->target->name,
+		      here ? "off" : "on");
+	else
+		passed(v, "both movers have encryption of data %s", here ? "on" : "off");
+}
+
+static void check_peers(struct validation *v)
+{
+	const struct plan *plan = v->plan;
+	json_t *source = NULL, *target = NULL;
+	struct rpc_error err;
+
+	/* One that has just gone is found when it is to start */
+	if (!msp_call(plan->source_msp, "info", NULL, &source, &err) &&
+	    !msp_call(plan->target_msp, "info", NULL, &target, &err)) {
+		check_encryption(v, source, target);
+		check_trusts(v, plan->source, plan->source_msp, target, plan->target->name);
+		check_trusts(v, plan->target, plan->target_msp, source, plan->source->name);
+	}
+	json_decref(source);
+	json_decref(target);
+}
+
 static void check_active(struct validation *v)
 {
 	struct plan *plan = v->plan;
@@ -271,6 +319,8 @@ static void check_active(struct validation *v)
 		check_slots(v, plan->target, plan->target_info);
 		plan->target_msp = check_movers(v, plan->target, plan->target_info);
 	}
+	if (plan->source_msp && plan->target_msp)
+		check_peers(v);
 }
 
 /**

@@ -16,6 +16,12 @@
 
 #define CONFIG_FILE	"/etc/mspd.conf"
 #define MAX_LINE	1024
+#define CIPHERSUITES	"TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:" \
+			"TLS_CHACHA20_POLY1305_SHA256"
+#define CIPHERSUITES_SHOWN "AES-256-GCM, AES-128-GCM, ChaCha20-Poly1305"
+/* What --init is given without more */
+#define INIT_DAYS	3650
+#define MAX_INIT_DAYS	36500
 
 enum kind {
 	KIND_TEXT,
@@ -80,11 +86,19 @@ static const struct key keys[] = {
 	  "do not offer indirect operations (no)" },
 	{ "peer_timeout", KIND_UINT, AT(peer_timeout_s), 1, 3600,
 	  "seconds that a peer may be silent (10)" },
+	{ "tls_dir", KIND_TEXT, AT(tls_dir), 0, 0,
+	  "key, certificates and trusted peers (/etc/mspd)" },
+	{ "tls_ciphersuites", KIND_TEXT, AT(tls_ciphersuites), 0, 0,
+	  "suites of TLS 1.3, best first (" CIPHERSUITES_SHOWN ")" },
+	{ "encrypt_data", KIND_BOOL, AT(encrypt_data), 0, 1,
+	  "encrypt data connections; the same on both sides (yes)" },
+	{ "kernel_tls", KIND_BOOL, AT(kernel_tls), 0, 1,
+	  "have the kernel encrypt, where it can (yes)" },
+	{ "user", KIND_TEXT, AT(user), 0, 0,
+	  "user to run as when root starts it (whoever starts it)" },
 	{ "log_level", KIND_LEVEL, AT(level), 0, 0,
 	  "error, warning, info or debug (info)" },
 };
-
-#undef AT
 
 /* What concurrency_lvl stands for */
 static const struct {
@@ -263,10 +277,15 @@ static int read_file(struct config *config, const char *path, bool must_exist)
 static void help(void)
 {
 	printf("Usage: mspd --vasi PATH [OPTION]...\n"
+	       "       mspd --init [--name NAME] [--days N] [OPTION]...\n"
 	       "The mover daemon: moves partitions between systems through VASI devices.\n\n"
 	       "  -c, --config=FILE            settings, one \"key = value\" a line, '_' for '-'\n"
 	       "                               (%s, if it exists)\n"
-	       "  -h, --help, --version\n", CONFIG_FILE);
+	       "      --init                   make a key and a certificate in tls_dir, and print\n"
+	       "                               the identity that other movers are to trust\n"
+	       "      --name=NAME              in the certificate (the name of this host)\n"
+	       "      --days=N                 it is valid for (%d)\n"
+	       "  -h, --help, --version\n", CONFIG_FILE, INIT_DAYS);
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		char name[32];
 
@@ -283,8 +302,33 @@ static void help(void)
 		       levels[i].op_buffers);
 }
 
-#define OPT_VERSION	999
-#define OPT_KEY		1000
+/* Options that are no keys; those of keys come after them */
+enum {
+	OPT_VERSION = 996,
+	OPT_INIT,
+	OPT_NAME,
+	OPT_DAYS,
+	OPT_KEY,
+};
+
+/* Command line options beside those of keys */
+static const struct option more_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "init", no_argument, NULL, OPT_INIT },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "days", required_argument, NULL, OPT_DAYS },
+	{ }
+};
+
+/* Of --init; they are no settings of the daemon, and so not in the file */
+static const struct key name_key = { "name", KIND_TEXT, AT(name), 0, 0, NULL };
+static const struct key days_key = {
+	"days", KIND_UINT, AT(days), 1, MAX_INIT_DAYS, NULL
+};
+
+#undef AT
 
 static void make_options(struct option *options, char names[][32])
 {
@@ -297,16 +341,22 @@ static void make_options(struct option *options, char names[][32])
 		options[i] = (struct option) { names[i], required_argument, NULL,
 					       OPT_KEY + (int)i };
 	}
-	options[count] = (struct option) { "config", required_argument, NULL, 'c' };
-	options[count + 1] = (struct option) { "help", no_argument, NULL, 'h' };
-	options[count + 2] = (struct option) { "version", no_argument, NULL, OPT_VERSION };
-	options[count + 3] = (struct option) { };
+	memcpy(&options[count], more_options, sizeof(more_options));
+}
+
+static const struct key *option_key(int opt)
+{
+	if (opt == OPT_NAME)
+		return &name_key;
+	if (opt == OPT_DAYS)
+		return &days_key;
+	return &keys[opt - OPT_KEY];
 }
 
 static int read_options(struct config *config, int argc, char **argv,
 			const char **file, bool only_file)
 {
-	struct option options[ARRAY_SIZE(keys) + 4];
+	struct option options[ARRAY_SIZE(keys) + ARRAY_SIZE(more_options)];
 	char names[ARRAY_SIZE(keys)][32];
 	int opt;
 
@@ -321,11 +371,13 @@ static int read_options(struct config *config, int argc, char **argv,
 		} else if (opt == OPT_VERSION) {
 			puts("mspd " VASI_VERSION);
 			return 1;
-		} else if (opt < OPT_KEY) {
+		} else if (opt == OPT_INIT) {
+			config->init = true;
+		} else if (opt < OPT_INIT) {
 			fprintf(stderr, "Try 'mspd --help'.\n");
 			return -EINVAL;
 		} else if (!only_file &&
-			   set(config, &keys[opt - OPT_KEY], "command line", optarg)) {
+			   set(config, option_key(opt), "command line", optarg)) {
 			return -EINVAL;
 		}
 	}
@@ -341,6 +393,14 @@ static int complete(struct config *config)
 {
 	unsigned int level = config->concurrency_lvl;
 
+	if (!config->init && (config->name || config->days)) {
+		fprintf(stderr, "mspd: --name and --days are for --init\n");
+		return -EINVAL;
+	}
+	if (!config->days)
+		config->days = INIT_DAYS;
+	if (config->init)
+		return 0;
 	if (!config->op_buffers)
 		config->op_buffers = levels[level].op_buffers;
 	if (!config->pool_min)
@@ -400,10 +460,14 @@ int config_load(struct config *config, int argc, char **argv)
 		.buffer_bytes = 256 << 10,
 		.pane_bytes = 2ULL << 30,
 		.peer_timeout_s = 10,
+		.encrypt_data = true,
+		.kernel_tls = true,
 		.level = LOG_LEVEL_INFO,
 	};
 	if (set_text(&config->socket, "/run/mspd.sock") ||
-	    set_text(&config->listen, "127.0.0.1"))
+	    set_text(&config->listen, "127.0.0.1") ||
+	    set_text(&config->tls_dir, "/etc/mspd") ||
+	    set_text(&config->tls_ciphersuites, CIPHERSUITES))
 		return -ENOMEM;
 	ret = read_options(config, argc, argv, &file, true);
 	if (ret)
@@ -425,4 +489,8 @@ void config_free(struct config *config)
 		free(config->vasi[i]);
 	free(config->socket);
 	free(config->listen);
+	free(config->tls_dir);
+	free(config->tls_ciphersuites);
+	free(config->user);
+	free(config->name);
 }

@@ -35,6 +35,14 @@
  * @indirect_download: download form
  * @immediate_operations: do not offer indirect operations
  * @peer_timeout_s: how long a peer may be silent
+ * @tls_dir:	key, certificates, trusted peers
+ * @tls_ciphersuites: as OpenSSL names them
+ * @encrypt_data: on data connections
+ * @kernel_tls:	have the kernel encrypt where it can
+ * @user:	to run as when started by root; NULL = whoever it is
+ * @init:	make a key and a certificate, nothing else
+ * @name:	of that certificate's subject; NULL = the host's
+ * @days:	that it is valid
  * @level:	of the log
  */
 struct config {
@@ -60,6 +68,14 @@ struct config {
 	bool indirect_download;
 	bool immediate_operations;
 	unsigned int peer_timeout_s;
+	char *tls_dir;
+	char *tls_ciphersuites;
+	bool encrypt_data;
+	bool kernel_tls;
+	char *user;
+	bool init;
+	char *name;
+	unsigned int days;
 	enum log_level level;
 };
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -11,124 +9,75 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "conn.h"
+#include "ktls.h"
+#include "tls.h"
 
 /*
  * What the kernel may hold that is not on the wire yet: a page that is asked
  * for waits behind no more than this.
  */
 #define NOTSENT_BYTES	(256 << 10)
-#define BACKLOG		16
 
+/**
+ * struct conn - a connection
+ * @fd:		its socket, -1 once it is closed
+ * @connecting:	TCP's connect is under way
+ * @busy_out, @busy_in: a send or receive of the socket is under way
+ * @sending, @receiving: the owner's is
+ * @handshaking: TLS has begun, and the owner does not know how it ended
+ * @failed:	it has ended badly: what is received goes nowhere
+ * @pumping:	received() is being told, and may ask for more
+ * @resuming:	@resume_mail is posted
+ * @end_wanted:	the peer is to be told that nothing more comes
+ * @end_told:	it was
+ * @cipher:	who encrypts what the owner sends and receives from now on
+ * @tls:	during the handshake, while this process encrypts, and until the last of
+ *		that is sent
+ * @result:	of the handshake, told once @tls has nothing pending
+ * @user_in, @user_out: the owner's lists; with @tls the socket has others
+ * @tls_iov_out, @tls_iov_in: these
+ * @tls_bytes_out: of ciphertext that the socket was given
+ * @control:	what comes with a record that the kernel has decrypted
+ */
 struct conn {
 	struct worker *worker;
 	const struct conn_handler *handler;
 	void *data;
 	int fd;
 	bool connecting;
+	bool busy_out;
+	bool busy_in;
 	bool sending;
 	bool receiving;
+	bool handshaking;
+	bool failed;
+	bool pumping;
+	bool resuming;
 	bool end_wanted;
+	bool end_told;
 	bool closing;
+	enum conn_cipher cipher;
+	struct identity *identity;
+	struct tls *tls;
+	int result;
 	struct ring_op connect_op;
 	struct ring_op send_op;
 	struct ring_op recv_op;
 	struct mail closed_mail;
+	struct mail resume_mail;
 	struct conn_address address;
+	struct msghdr user_out;
+	struct msghdr user_in;
 	struct msghdr send_msg;
 	struct msghdr recv_msg;
+	struct iovec tls_iov_out;
+	struct iovec tls_iov_in;
+	size_t tls_bytes_out;
+	_Alignas(struct cmsghdr) char control[KTLS_CONTROL_BYTES];
 	char name[CONN_NAME_BYTES + 8];
+	char peer[IDENTITY_BYTES];
+	char error[TLS_ERROR_BYTES];
 };
-
-struct listener {
-	struct worker *worker;
-	const struct listener_handler *handler;
-	void *data;
-	int fd;
-	bool accepting;
-	bool closing;
-	struct ring_op accept_op;
-	struct mail closed_mail;
-	struct timer retry;
-};
-
-/**
- * conn_resolve() - what an address means
- * @text: "host:port", "[host]:port" or, without a port, "host"
- * @with_port: a port is expected
- * @address: result
- * @why: on error, a text
- *
- * Context: may block in the resolver for names that are not numeric.
- * Return: 0 or -EINVAL.
- */
-int conn_resolve(const char *text, bool with_port, struct conn_address *address,
-		 const char **why)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	const char *colon = strrchr(text, ':');
-	struct addrinfo *found;
-	char host[256];
-	size_t length = strlen(text);
-	char *end;
-	long port;
-	int ret;
-
-	if (with_port) {
-		if (!colon || !colon[1]) {
-			*why = "no port (host:port)";
-			return -EINVAL;
-		}
-		port = strtol(colon + 1, &end, 10);
-		if (*end || port < 1 || port > 65535) {
-			*why = "the port is not one of 1 to 65535";
-			return -EINVAL;
-		}
-		hints.ai_flags = AI_NUMERICSERV;
-		length = (size_t)(colon - text);
-	}
-	if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
-		text++;
-		length -= 2;
-	}
-	if (!length || length >= sizeof(host)) {
-		*why = "no host name, or one that is too long";
-		return -EINVAL;
-	}
-	memcpy(host, text, length);
-	host[length] = '\0';
-	ret = getaddrinfo(host, with_port ? colon + 1 : NULL, &hints, &found);
-	if (ret) {
-		*why = gai_strerror(ret);
-		return -EINVAL;
-	}
-	memcpy(&address->storage, found->ai_addr, found->ai_addrlen);
-	address->length = found->ai_addrlen;
-	freeaddrinfo(found);
-	return 0;
-}
-
-/**
- * conn_format() - an address as text
- * @address: the address
- * @text: result, without the port
- * @port: result, host byte order
- */
-void conn_format(const struct conn_address *address, char text[CONN_NAME_BYTES],
-		 uint16_t *port)
-{
-	const struct sockaddr_in6 *in6 = (const void *)&address->storage;
-	const struct sockaddr_in *in = (const void *)&address->storage;
-
-	snprintf(text, CONN_NAME_BYTES, "?");
-	*port = 0;
-	if (address->storage.ss_family == AF_INET) {
-		inet_ntop(AF_INET, &in->sin_addr, text, CONN_NAME_BYTES);
-		*port = ntohs(in->sin_port);
-	} else if (address->storage.ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &in6->sin6_addr, text, CONN_NAME_BYTES);
-		*port = ntohs(in6->sin6_port);
-	}
-}
 
 static void set_options(int fd)
 {
@@ -140,11 +89,15 @@ static void set_options(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
+/* ---- the end ---- */
+
 static void closed_run(struct mail *mail)
 {
 	struct conn *conn = container_of(mail, struct conn, closed_mail);
 
 	conn->handler->closed(conn);
+	tls_free(conn->tls);
+	identity_put(conn->identity);
 	free(conn);
 }
 
@@ -153,7 +106,8 @@ static void closed_run(struct mail *mail)
  */
 static void finish_close(struct conn *conn)
 {
-	if (!conn->closing || conn->connecting || conn->sending || conn->receiving)
+	if (!conn->closing || conn->connecting || conn->busy_out || conn->busy_in ||
+	    conn->pumping || conn->resuming)
 		return;
 	if (conn->fd < 0)
 		return;
@@ -162,23 +116,165 @@ static void finish_close(struct conn *conn)
 	mailbox_post(&conn->worker->mailbox, &conn->closed_mail);
 }
 
+/* Do the owner's bytes go through conn->tls? */
+static bool encrypts(const struct conn *conn)
+{
+	return conn->cipher == CONN_TLS && !conn->failed;
+}
+
+static void keep_error(struct conn *conn, const char *why)
+{
+	snprintf(conn->error, sizeof(conn->error), "%s", why);
+}
+
+/* ---- the socket ---- */
+
+static void submit_send(struct conn *conn)
+{
+	struct io_uring_sqe *sqe = worker_sqe(conn->worker, &conn->send_op);
+	/* Saves submitting the rest again; kernel TLS refuses it (EOPNOTSUPP) */
+	unsigned int all = conn->cipher == CONN_KERNEL ? 0 : MSG_WAITALL;
+
+	conn->busy_out = true;
+	io_uring_prep_sendmsg(sqe, conn->fd, &conn->send_msg, MSG_NOSIGNAL | all);
+}
+
+static void submit_recv(struct conn *conn)
+{
+	struct io_uring_sqe *sqe = worker_sqe(conn->worker, &conn->recv_op);
+
+	conn->busy_in = true;
+	io_uring_prep_recvmsg(sqe, conn->fd, &conn->recv_msg, 0);
+}
+
+/* What TLS has to send; false: nothing */
+static bool send_pending(struct conn *conn)
+{
+	size_t bytes;
+	const void *from = tls_pending(conn->tls, &bytes);
+
+	if (!bytes)
+		return false;
+	if (conn->busy_out)
+		return true;
+	conn->tls_bytes_out = bytes;
+	conn->tls_iov_out = (struct iovec) { (void *)from, bytes };
+	conn->send_msg = (struct msghdr) {
+		.msg_iov = &conn->tls_iov_out, .msg_iovlen = 1,
+	};
+	submit_send(conn);
+	return true;
+}
+
+/* Receive ciphertext: in the handshake no more than is needed, for what follows may
+ * be for the kernel
+ */
+static void receive_ciphertext(struct conn *conn)
+{
+	size_t room;
+	void *to = tls_space(conn->tls, &room);
+
+	if (conn->busy_in)
+		return;
+	if (conn->handshaking)
+		room = min(room, tls_wanted(conn->tls));
+	conn->tls_iov_in = (struct iovec) { to, room };
+	conn->recv_msg = (struct msghdr) {
+		.msg_iov = &conn->tls_iov_in, .msg_iovlen = 1,
+	};
+	submit_recv(conn);
+}
+
+/* ---- the handshake ---- */
+
+/* From here on the kernel encrypts, or tls.c goes on */
+static int choose_cipher(struct conn *conn)
+{
+	int ret;
+
+	snprintf(conn->peer, sizeof(conn->peer), "%s", tls_peer(conn->tls));
+	conn->cipher = CONN_TLS;
+	if (!conn->identity->kernel)
+		return 0;
+	ret = ktls_enable(conn->fd, conn->tls);
+	if (ret) {
+		snprintf(conn->error, sizeof(conn->error), "kernel TLS: %s",
+			 strerror(-ret));
+		return -EPROTO;
+	}
+	conn->cipher = CONN_KERNEL;
+	tls_free(conn->tls);
+	conn->tls = NULL;
+	return 0;
+}
+
+static void end_handshake(struct conn *conn)
+{
+	int ret = conn->result ? conn->result : choose_cipher(conn);
+
+	conn->handshaking = false;
+	conn->failed = ret;
+	conn->handler->secured(conn, ret);
+}
+
+/*
+ * In turns: what TLS has to say is sent before anything is received, so that
+ * one step is under way at a time.
+ */
+static void handshake(struct conn *conn)
+{
+	if (conn->result == -EAGAIN)
+		conn->result = tls_handshake(conn->tls);
+	if (conn->result == -EPROTO)
+		keep_error(conn, tls_error(conn->tls));
+	if (send_pending(conn))
+		return;
+	if (conn->result == -EAGAIN)
+		receive_ciphertext(conn);
+	else
+		end_handshake(conn);
+}
+
+static void begin_handshake(struct conn *conn, bool server)
+{
+	conn->tls = tls_new(conn->identity, server);
+	if (!conn->tls) {
+		conn->failed = true;
+		conn->handler->secured(conn, -ENOMEM);
+		return;
+	}
+	conn->handshaking = true;
+	conn->result = -EAGAIN;
+	handshake(conn);
+}
+
+static void handshake_lost(struct conn *conn, int err)
+{
+	if (!err)
+		keep_error(conn, "TLS: the peer closed the connection in the handshake");
+	/* What was wrong is more than that the peer is gone now */
+	if (conn->result == -EAGAIN)
+		conn->result = err ? err : -EPROTO;
+	end_handshake(conn);
+}
+
 static void connect_complete(struct ring_op *op, int res)
 {
 	struct conn *conn = container_of(op, struct conn, connect_op);
 
 	conn->connecting = false;
-	if (!conn->closing)
-		conn->handler->connected(conn, res);
+	if (conn->closing) {
+		finish_close(conn);
+		return;
+	}
+	if (res)
+		conn->handler->secured(conn, res);
+	else
+		begin_handshake(conn, false);
 	finish_close(conn);
 }
 
-static void submit_send(struct conn *conn)
-{
-	struct io_uring_sqe *sqe = worker_sqe(conn->worker, &conn->send_op);
-
-	io_uring_prep_sendmsg(sqe, conn->fd, &conn->send_msg,
-			      MSG_NOSIGNAL | MSG_WAITALL);
-}
+/* ---- sending ---- */
 
 /* Drop what was sent from the list; true when nothing is left of it */
 static bool advance(struct msghdr *msg, size_t bytes)
@@ -198,123 +294,84 @@ static bool advance(struct msghdr *msg, size_t bytes)
 	return true;
 }
 
+static void tell_sent(struct conn *conn, int err)
+{
+	conn->sending = false;
+	/* Told also while closing: who sent has to know when memory is free */
+	conn->handler->sent(conn, err);
+	if (conn->end_wanted && !conn->sending && !conn->closing)
+		conn_end_sending(conn);
+}
+
+/* Encrypt and send what there is room for */
+static void pump_out(struct conn *conn)
+{
+	ssize_t put = tls_write(conn->tls, conn->user_out.msg_iov,
+				(unsigned int)conn->user_out.msg_iovlen);
+
+	if (put < 0) {
+		keep_error(conn, tls_error(conn->tls));
+		tell_sent(conn, (int)put);
+		return;
+	}
+	advance(&conn->user_out, (size_t)put);
+	send_pending(conn);
+}
+
+/* What TLS had for the socket is with the kernel: is there more? */
+static bool tls_goes_on(struct conn *conn)
+{
+	tls_sent(conn->tls, conn->tls_bytes_out);
+	if (conn->handshaking) {
+		handshake(conn);
+		return true;
+	}
+	if (send_pending(conn))
+		return true;
+	if (encrypts(conn) && conn->sending && conn->user_out.msg_iovlen) {
+		pump_out(conn);
+		return true;
+	}
+	if (!encrypts(conn)) {
+		tls_free(conn->tls);
+		conn->tls = NULL;
+	}
+	return false;
+}
+
+/* All of what the socket was given is with the kernel (0), or it is lost */
+static void socket_sent(struct conn *conn, int err)
+{
+	if (conn->closing) {
+		if (conn->sending)
+			tell_sent(conn, err ? err : -ECANCELED);
+		return;
+	}
+	if (conn->handshaking && err) {
+		handshake_lost(conn, err);
+		return;
+	}
+	if (!err && conn->tls && tls_goes_on(conn))
+		return;
+	if (conn->sending)
+		tell_sent(conn, err);
+	else if (!err && conn->end_told)
+		shutdown(conn->fd, SHUT_WR);
+}
+
 static void send_complete(struct ring_op *op, int res)
 {
 	struct conn *conn = container_of(op, struct conn, send_op);
+	bool again = res == -EINTR || res == -EAGAIN ||
+		     (res > 0 && !advance(&conn->send_msg, (size_t)res));
 
-	if (res == -EINTR || res == -EAGAIN) {
-		if (!conn->closing) {
-			submit_send(conn);
-			return;
-		}
-	} else if (res > 0 && !advance(&conn->send_msg, (size_t)res)) {
-		if (!conn->closing) {
-			submit_send(conn);
-			return;
-		}
-		res = -ECANCELED;
-	}
-	conn->sending = false;
-	/* Told also while closing: who sent has to know when memory is free */
-	conn->handler->sent(conn, res < 0 ? res : 0);
-	if (conn->end_wanted && !conn->sending && !conn->closing)
-		shutdown(conn->fd, SHUT_WR);
-	finish_close(conn);
-}
-
-static void submit_recv(struct conn *conn)
-{
-	struct io_uring_sqe *sqe = worker_sqe(conn->worker, &conn->recv_op);
-
-	io_uring_prep_recvmsg(sqe, conn->fd, &conn->recv_msg, 0);
-}
-
-static void recv_complete(struct ring_op *op, int res)
-{
-	struct conn *conn = container_of(op, struct conn, recv_op);
-
-	if ((res == -EINTR || res == -EAGAIN) && !conn->closing) {
-		submit_recv(conn);
+	conn->busy_out = false;
+	if (again && !conn->closing) {
+		submit_send(conn);
 		return;
 	}
-	conn->receiving = false;
-	if (!conn->closing)
-		conn->handler->received(conn, res);
+	socket_sent(conn, again ? -ECANCELED : min(res, 0));
 	finish_close(conn);
-}
-
-static struct conn *conn_new(struct worker *w, int fd,
-			     const struct conn_address *address)
-{
-	struct conn *conn = calloc(1, sizeof(*conn));
-	char host[CONN_NAME_BYTES];
-	uint16_t port;
-
-	if (!conn)
-		return NULL;
-	conn->worker = w;
-	conn->fd = fd;
-	conn->connect_op.complete = connect_complete;
-	conn->send_op.complete = send_complete;
-	conn->recv_op.complete = recv_complete;
-	conn->closed_mail.run = closed_run;
-	conn->address = *address;
-	conn_format(address, host, &port);
-	snprintf(conn->name, sizeof(conn->name), "%s:%u", host, port);
-	return conn;
-}
-
-/**
- * conn_connect() - open a connection
- * @w: the worker; its own thread
- * @address: of the peer
- * @handler: told when it is there
- * @data: the owner's
- * @err: on error, negative errno
- *
- * Return: the connection, or NULL.
- */
-struct conn *conn_connect(struct worker *w, const struct conn_address *address,
-			  const struct conn_handler *handler, void *data, int *err)
-{
-	struct io_uring_sqe *sqe;
-	struct conn *conn;
-	int fd;
-
-	fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		*err = -errno;
-		return NULL;
-	}
-	set_options(fd);
-	conn = conn_new(w, fd, address);
-	if (!conn) {
-		*err = -ENOMEM;
-		close(fd);
-		return NULL;
-	}
-	conn->handler = handler;
-	conn->data = data;
-	conn->connecting = true;
-	sqe = worker_sqe(w, &conn->connect_op);
-	io_uring_prep_connect(sqe, fd, (struct sockaddr *)&conn->address.storage,
-			      conn->address.length);
-	return conn;
-}
-
-/**
- * conn_recv() - receive what comes, at most what fits
- * @conn: the connection; nothing is being received on it
- * @iov: where to; it and the memory stay until the handler is told
- * @count: segments, at most CONN_MAX_IOV
- */
-void conn_recv(struct conn *conn, struct iovec *iov, unsigned int count)
-{
-	if (conn->closing || conn->receiving)
-		return;
-	conn->receiving = true;
-	conn->recv_msg = (struct msghdr) { .msg_iov = iov, .msg_iovlen = count };
-	submit_recv(conn);
 }
 
 /**
@@ -326,7 +383,12 @@ void conn_recv(struct conn *conn, struct iovec *iov, unsigned int count)
 void conn_send(struct conn *conn, struct iovec *iov, unsigned int count)
 {
 	conn->sending = true;
-	conn->send_msg = (struct msghdr) { .msg_iov = iov, .msg_iovlen = count };
+	conn->user_out = (struct msghdr) { .msg_iov = iov, .msg_iovlen = count };
+	if (encrypts(conn)) {
+		pump_out(conn);
+		return;
+	}
+	conn->send_msg = conn->user_out;
 	submit_send(conn);
 }
 
@@ -346,8 +408,248 @@ bool conn_sending(const struct conn *conn)
 void conn_end_sending(struct conn *conn)
 {
 	conn->end_wanted = true;
-	if (!conn->sending && !conn->closing)
-		shutdown(conn->fd, SHUT_WR);
+	if (conn->sending || conn->closing || conn->end_told)
+		return;
+	conn->end_told = true;
+	if (encrypts(conn)) {
+		tls_end(conn->tls);
+		if (send_pending(conn))
+			return;
+	}
+	if (conn->cipher == CONN_KERNEL)
+		ktls_end(conn->fd);
+	shutdown(conn->fd, SHUT_WR);
+}
+
+/* ---- receiving ---- */
+
+static void tell_received(struct conn *conn, int result)
+{
+	conn->receiving = false;
+	conn->handler->received(conn, result);
+}
+
+/*
+ * Decrypt what is here for as long as the owner asks for more.  Asking from within
+ * received() is seen here, and so does not nest.
+ */
+static void pump_in(struct conn *conn)
+{
+	ssize_t got;
+
+	conn->pumping = true;
+	while (conn->receiving && !conn->closing && encrypts(conn)) {
+		got = tls_read(conn->tls, conn->user_in.msg_iov,
+			       (unsigned int)conn->user_in.msg_iovlen);
+		if (got == -EAGAIN) {
+			receive_ciphertext(conn);
+			break;
+		}
+		if (got < 0)
+			keep_error(conn, tls_error(conn->tls));
+		tell_received(conn, (int)got);
+	}
+	conn->pumping = false;
+	/* It may have had to answer: a key was renewed, or an alert */
+	if (encrypts(conn) && !conn->closing)
+		send_pending(conn);
+}
+
+static void resume_run(struct mail *mail)
+{
+	struct conn *conn = container_of(mail, struct conn, resume_mail);
+
+	conn->resuming = false;
+	if (encrypts(conn) && !conn->closing)
+		pump_in(conn);
+	finish_close(conn);
+}
+
+static void socket_received(struct conn *conn, int res)
+{
+	const char *why;
+
+	if (conn->handshaking) {
+		if (res <= 0) {
+			handshake_lost(conn, res);
+			return;
+		}
+		tls_received(conn->tls, (size_t)res);
+		handshake(conn);
+	} else if (encrypts(conn) && res > 0) {
+		tls_received(conn->tls, (size_t)res);
+		pump_in(conn);
+	} else if (conn->receiving) {
+		if (conn->cipher == CONN_KERNEL && res > 0) {
+			res = ktls_check(&conn->recv_msg, res, &why);
+			if (res < 0)
+				keep_error(conn, why);
+		}
+		tell_received(conn, res);
+	}
+}
+
+static void recv_complete(struct ring_op *op, int res)
+{
+	struct conn *conn = container_of(op, struct conn, recv_op);
+
+	conn->busy_in = false;
+	if (!conn->closing) {
+		if (res == -EINTR || res == -EAGAIN)
+			submit_recv(conn);
+		else
+			socket_received(conn, res);
+	}
+	finish_close(conn);
+}
+
+/**
+ * conn_recv() - receive what comes, at most what fits
+ * @conn: the connection; nothing is being received on it
+ * @iov: where to; it and the memory stay until the handler is told
+ * @count: segments, at most CONN_MAX_IOV
+ */
+void conn_recv(struct conn *conn, struct iovec *iov, unsigned int count)
+{
+	if (conn->closing || conn->receiving)
+		return;
+	conn->receiving = true;
+	conn->user_in = (struct msghdr) { .msg_iov = iov, .msg_iovlen = count };
+	if (encrypts(conn)) {
+		if (conn->pumping || conn->resuming)
+			return;
+		if (!tls_has_input(conn->tls)) {
+			receive_ciphertext(conn);
+			return;
+		}
+		/* Not from here: the caller does not expect to be told now */
+		conn->resuming = true;
+		mailbox_post(&conn->worker->mailbox, &conn->resume_mail);
+		return;
+	}
+	conn->recv_msg = conn->user_in;
+	if (conn->cipher == CONN_KERNEL) {
+		conn->recv_msg.msg_control = conn->control;
+		conn->recv_msg.msg_controllen = sizeof(conn->control);
+	}
+	submit_recv(conn);
+}
+
+/* ---- life ---- */
+
+/**
+ * conn_adopt() - make a connection of a socket
+ * @w: the worker; its own thread
+ * @fd: the socket; closed on error
+ * @address: of the peer
+ *
+ * Return: the connection, or NULL.
+ */
+struct conn *conn_adopt(struct worker *w, int fd, const struct conn_address *address)
+{
+	struct conn *conn = calloc(1, sizeof(*conn));
+	char host[CONN_NAME_BYTES];
+	uint16_t port;
+
+	if (!conn) {
+		close(fd);
+		return NULL;
+	}
+	set_options(fd);
+	conn->worker = w;
+	conn->fd = fd;
+	conn->connect_op.complete = connect_complete;
+	conn->send_op.complete = send_complete;
+	conn->recv_op.complete = recv_complete;
+	conn->closed_mail.run = closed_run;
+	conn->resume_mail.run = resume_run;
+	conn->address = *address;
+	conn_format(address, host, &port);
+	snprintf(conn->name, sizeof(conn->name), "%s:%u", host, port);
+	return conn;
+}
+
+/**
+ * conn_accept() - begin the handshake with a peer that has connected
+ * @conn: of conn_adopt(), with a handler
+ * @identity: own; is held
+ */
+void conn_accept(struct conn *conn, struct identity *identity)
+{
+	conn->identity = identity_get(identity);
+	begin_handshake(conn, true);
+}
+
+/**
+ * conn_connect() - open a connection, and prove to each other who is there
+ * @w: the worker; its own thread
+ * @address: of the peer
+ * @identity: own; is held
+ * @handler: told when it is there
+ * @data: the owner's
+ * @err: on error, negative errno
+ *
+ * Return: the connection, or NULL.
+ */
+struct conn *conn_connect(struct worker *w, const struct conn_address *address,
+			  struct identity *identity,
+			  const struct conn_handler *handler, void *data, int *err)
+{
+	struct io_uring_sqe *sqe;
+	struct conn *conn;
+	int fd;
+
+	fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		*err = -errno;
+		return NULL;
+	}
+	conn = conn_adopt(w, fd, address);
+	if (!conn) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	conn->handler = handler;
+	conn->data = data;
+	conn->identity = identity_get(identity);
+	conn->connecting = true;
+	sqe = worker_sqe(w, &conn->connect_op);
+	io_uring_prep_connect(sqe, fd, (struct sockaddr *)&conn->address.storage,
+			      conn->address.length);
+	return conn;
+}
+
+/**
+ * conn_end_tls() - what is sent and received from now on is plain
+ * @conn: secured, and encrypted by this process; both sides do it at the same
+ *	place of the stream
+ *
+ * What was given to conn_send() before is still encrypted.
+ *
+ * Return: 0; -EPROTO: the peer has sent encrypted bytes beyond this place.
+ */
+int conn_end_tls(struct conn *conn)
+{
+	if (tls_has_input(conn->tls)) {
+		keep_error(conn, "TLS: bytes beyond the end of encryption");
+		return -EPROTO;
+	}
+	conn->cipher = CONN_PLAIN;
+	if (conn->busy_out)
+		return 0;
+	tls_free(conn->tls);
+	conn->tls = NULL;
+	return 0;
+}
+
+/**
+ * conn_allow_rekey() - renew keys now and then; the peer has said that it can
+ * @conn: secured
+ */
+void conn_allow_rekey(struct conn *conn)
+{
+	if (encrypts(conn))
+		tls_allow_rekey(conn->tls, TLS_REKEY_RECORDS);
 }
 
 /**
@@ -360,7 +662,7 @@ void conn_close(struct conn *conn)
 		return;
 	conn->closing = true;
 	shutdown(conn->fd, SHUT_RDWR);
-	if (conn->connecting || conn->sending || conn->receiving)
+	if (conn->connecting || conn->busy_out || conn->busy_in)
 		worker_cancel_fd(conn->worker, conn->fd);
 	finish_close(conn);
 }
@@ -396,182 +698,30 @@ const char *conn_name(const struct conn *conn)
 	return conn->name;
 }
 
-static void listener_finish_close(struct listener *l)
+/**
+ * conn_peer() - the peer's identity
+ * @conn: secured
+ */
+const char *conn_peer(const struct conn *conn)
 {
-	if (!l->closing || l->accepting || l->fd < 0)
-		return;
-	close(l->fd);
-	l->fd = -1;
-	mailbox_post(&l->worker->mailbox, &l->closed_mail);
-}
-
-static void listener_closed_run(struct mail *mail)
-{
-	struct listener *l = container_of(mail, struct listener, closed_mail);
-
-	l->handler->closed(l);
-	free(l);
-}
-
-static void submit_accept(struct listener *l)
-{
-	struct io_uring_sqe *sqe = worker_sqe(l->worker, &l->accept_op);
-
-	l->accepting = true;
-	io_uring_prep_accept(sqe, l->fd, NULL, NULL, SOCK_CLOEXEC);
-}
-
-static void accept_retry(struct timer *timer)
-{
-	submit_accept(container_of(timer, struct listener, retry));
-}
-
-static void accept_one(struct listener *l, int fd)
-{
-	struct conn_address address = { .length = sizeof(address.storage) };
-	struct conn *conn;
-
-	if (getpeername(fd, (struct sockaddr *)&address.storage, &address.length)) {
-		close(fd);
-		return;
-	}
-	set_options(fd);
-	conn = conn_new(l->worker, fd, &address);
-	if (!conn) {
-		close(fd);
-		return;
-	}
-	l->handler->accepted(l, conn);
-}
-
-static void accept_complete(struct ring_op *op, int res)
-{
-	struct listener *l = container_of(op, struct listener, accept_op);
-
-	l->accepting = false;
-	if (l->closing) {
-		if (res >= 0)
-			close(res);
-		listener_finish_close(l);
-		return;
-	}
-	if (res >= 0) {
-		accept_one(l, res);
-		if (!l->closing)
-			submit_accept(l);
-		return;
-	}
-	/* Out of descriptors, or a peer that went away: not at once again */
-	log_warning("accept: %s", strerror(-res));
-	timer_set(l->worker, &l->retry, now_ns() + 100 * NSEC_PER_MSEC);
-}
-
-static void set_port(struct conn_address *address, uint16_t port)
-{
-	if (address->storage.ss_family == AF_INET6)
-		((struct sockaddr_in6 *)&address->storage)->sin6_port = htons(port);
-	else
-		((struct sockaddr_in *)&address->storage)->sin_port = htons(port);
-}
-
-static int bind_in_range(int fd, const struct conn_address *address,
-			 uint16_t low, uint16_t high)
-{
-	struct conn_address try = *address;
-
-	for (unsigned int port = low; port <= high; port++) {
-		set_port(&try, (uint16_t)port);
-		if (!bind(fd, (struct sockaddr *)&try.storage, try.length) &&
-		    !listen(fd, BACKLOG))
-			return 0;
-		if (errno != EADDRINUSE)
-			return -errno;
-	}
-	return -EADDRINUSE;
+	return conn->peer;
 }
 
 /**
- * listener_open() - listen on a port of a range
- * @w: the worker; its own thread
- * @address: where; its port is ignored
- * @port_low: first port, 0 = any
- * @port_high: last port
- * @handler: told of every peer
- * @data: the owner's
- * @err: on error, negative errno; -EADDRINUSE: every port is taken
- *
- * Return: the listener, or NULL.
+ * conn_error() - what an error of the connection means, for messages
+ * @conn: the connection
+ * @err: negative errno, as the handler was told
  */
-struct listener *listener_open(struct worker *w, const struct conn_address *address,
-			       uint16_t port_low, uint16_t port_high,
-			       const struct listener_handler *handler, void *data,
-			       int *err)
+const char *conn_error(const struct conn *conn, int err)
 {
-	struct listener *l = calloc(1, sizeof(*l));
-	int on = 1;
-
-	if (!l) {
-		*err = -ENOMEM;
-		return NULL;
-	}
-	l->worker = w;
-	l->handler = handler;
-	l->data = data;
-	l->accept_op.complete = accept_complete;
-	l->closed_mail.run = listener_closed_run;
-	l->retry.expire = accept_retry;
-	l->fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (l->fd < 0) {
-		*err = -errno;
-		goto err_free;
-	}
-	setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	*err = bind_in_range(l->fd, address, port_low, port_low ? port_high : 0);
-	if (*err)
-		goto err_close;
-	submit_accept(l);
-	return l;
-
-err_close:
-	close(l->fd);
-err_free:
-	free(l);
-	return NULL;
+	return err == -EPROTO ? conn->error : strerror(-err);
 }
 
 /**
- * listener_address() - where it listens, with the port
- * @listener: the listener
- * @address: result
+ * conn_cipher() - who encrypts
+ * @conn: secured
  */
-void listener_address(const struct listener *listener, struct conn_address *address)
+enum conn_cipher conn_cipher(const struct conn *conn)
 {
-	address->length = sizeof(address->storage);
-	if (getsockname(listener->fd, (struct sockaddr *)&address->storage,
-			&address->length))
-		*address = (struct conn_address) { };
-}
-
-/**
- * listener_close() - listen no more; the handler is told when it is done
- * @listener: the listener; once
- */
-void listener_close(struct listener *listener)
-{
-	if (listener->closing)
-		return;
-	listener->closing = true;
-	timer_clear(&listener->retry);
-	if (listener->accepting)
-		worker_cancel_fd(listener->worker, listener->fd);
-	listener_finish_close(listener);
-}
-
-/**
- * listener_data() - the owner's data
- * @listener: the listener
- */
-void *listener_data(const struct listener *listener)
-{
-	return listener->data;
+	return conn->cipher;
 }

@@ -57,10 +57,25 @@ static json_t *bounds_json(const struct move_status *st)
 	return bounds;
 }
 
+/* Of the data connections */
+static const char *encryption_name(const struct move_status *st)
+{
+	if (!st->connections)
+		return "not known";
+	switch (st->cipher) {
+	case CONN_TLS:
+		return "tls";
+	case CONN_KERNEL:
+		return "kernel";
+	default:
+		return "none";
+	}
+}
+
 static json_t *status_json(const struct move_status *st)
 {
 	return json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:o,"
-			 " s:o, s:i, s:i, s:i, s:o, s:o, s:o, s:s, s:s}",
+			 " s:o, s:i, s:i, s:i, s:o, s:o, s:o, s:s, s:s, s:s, s:s}",
 			 "stream_id", rpc_json_stream_id(st->stream_id),
 			 "role", st->role == VASI_SERVICE_SOURCE_MOVER ? "source" : "target",
 			 "phase", move_phase_name(st->phase),
@@ -81,6 +96,8 @@ static json_t *status_json(const struct move_status *st)
 			 "ended_ns", rpc_json_u64(st->ended_ns),
 			 "buffer_bytes", rpc_json_u64(st->buffer_bytes),
 			 "peer", st->peer,
+			 "peer_identity", st->peer_identity,
+			 "encryption", encryption_name(st),
 			 "error", st->error);
 }
 
@@ -240,6 +257,7 @@ static struct move_record *new_record(struct mover *mover, struct device *d,
 		.started_ns = now_ns(),
 		.limit = params->limit,
 	};
+	memcpy(rec->status.peer_identity, params->peer_identity, IDENTITY_BYTES);
 	TAILQ_INSERT_TAIL(&mover->records, rec, link);
 	mover->running++;
 	return rec;
@@ -256,6 +274,7 @@ static void command_answer(struct mail *mail)
 	else if (cmd->request)
 		rpc_reply(cmd->request, cmd->result);
 	put_record(cmd->record);
+	identity_put(cmd->identity);
 	free(cmd);
 }
 
@@ -428,6 +447,25 @@ static int parse_address(struct rpc_request *req, const json_t *params,
 	return 0;
 }
 
+/* Upper-case digits and colons, as other programs print a fingerprint, are no identity */
+static int parse_peer(struct rpc_request *req, const json_t *params,
+		      struct mover *mover, struct move_params *p)
+{
+	const char *text = rpc_get_string(params, "peer_identity", "");
+
+	if (!identity_is_name(text)) {
+		rpc_fail(req, RPC_INVALID_PARAMS,
+			 "peer_identity: \"SHA256:\" and 64 lower-case hexadecimal digits expected");
+		return -EINVAL;
+	}
+	if (!strcmp(text, mover->identity->name)) {
+		rpc_fail(req, RPC_INVALID_PARAMS, "peer_identity: is this mover's own");
+		return -EINVAL;
+	}
+	strcpy(p->peer_identity, text);
+	return 0;
+}
+
 static int parse_start(struct rpc_request *req, const json_t *params,
 		       struct mover *mover, struct move_params *p)
 {
@@ -439,7 +477,7 @@ static int parse_start(struct rpc_request *req, const json_t *params,
 		.connections = (unsigned int)rpc_get_u64(params, "connections", 0),
 		.limit = rpc_get_u64(params, "limit", 0),
 	};
-	if (parse_suspend(req, params, &p->policy))
+	if (parse_suspend(req, params, &p->policy) || parse_peer(req, params, mover, p))
 		return -EINVAL;
 	return parse_address(req, params, mover, p);
 }
@@ -542,6 +580,7 @@ static void handle_start(struct rpc_request *req, const json_t *params, void *da
 		snprintf(rec->status.peer, sizeof(rec->status.peer), "%s",
 			 rpc_get_string(params, "peer", ""));
 	cmd->params = p;
+	cmd->identity = identity_get(mover->identity);
 	post_command(cmd);
 }
 
@@ -565,8 +604,12 @@ static void handle_info(struct rpc_request *req, const json_t *params, void *dat
 				      json_pack("{s:s, s:b}", "path", d->path,
 						"connected", d->state == DEVICE_OPEN));
 	}
-	rpc_reply(req, json_pack("{s:s, s:i, s:i, s:s, s:b, s:o, s:i, s:i, s:i, s:i, s:i, s:o}",
+	rpc_reply(req, json_pack("{s:s, s:s, s:s, s:b, s:b, s:i, s:i, s:s, s:b, s:o, s:i, s:i, s:i, s:i, s:i, s:o}",
 				 "version", VASI_VERSION,
+				 "identity", mover->identity->name,
+				 "certificate", mover->identity->pem,
+				 "encrypt_data", c->encrypt_data,
+				 "kernel_tls", mover->identity->kernel,
 				 "protocol_major", WIRE_MAJOR,
 				 "protocol_minor", WIRE_MINOR,
 				 "device", mover->devices[0].path,
@@ -578,6 +621,29 @@ static void handle_info(struct rpc_request *req, const json_t *params, void *dat
 				 "workers", (int)mover->nworkers,
 				 "donors", (int)donor_pool_threads(mover->donors),
 				 "buffer_bytes_now", rpc_json_u64(buffers)));
+}
+
+static void handle_check_peer(struct rpc_request *req, const json_t *params, void *data)
+{
+	struct mover *mover = data;
+	const char *pem = rpc_get_string(params, "certificate", "");
+	char name[IDENTITY_BYTES];
+	char why[IDENTITY_ERROR_BYTES];
+
+	switch (identity_check(mover->identity, pem, name, why)) {
+	case 0:
+		rpc_reply(req, json_pack("{s:s}", "identity", name));
+		break;
+	case -EBADMSG:
+		rpc_fail(req, RPC_INVALID_PARAMS, "certificate: %s", why);
+		break;
+	case -EACCES:
+		rpc_fail(req, RPC_NOT_AUTHORISED, "%s is not trusted here: %s", name, why);
+		break;
+	default:
+		rpc_fail(req, RPC_NOT_ENOUGH, "%s", why);
+		break;
+	}
 }
 
 static void handle_status(struct rpc_request *req, const json_t *params, void *data)
@@ -625,6 +691,7 @@ static const struct rpc_param stream_params[] = {
 static const struct rpc_param start_params[] = {
 	{ .name = "stream_id", .type = RPC_STREAM_ID, .required = true },
 	{ .name = "role", .type = RPC_STRING, .required = true, .one_of = roles },
+	{ .name = "peer_identity", .type = RPC_STRING, .required = true },
 	{ .name = "peer", .type = RPC_STRING },
 	{ .name = "listen", .type = RPC_STRING },
 	{ .name = "device", .type = RPC_STRING },
@@ -644,6 +711,12 @@ static const struct rpc_param wait_params[] = {
 	{ }
 };
 
+static const struct rpc_param check_peer_params[] = {
+	{ .name = "certificate", .type = RPC_STRING, .required = true,
+	  .min = 1, .max = IDENTITY_MAX_PEM },
+	{ }
+};
+
 static const struct rpc_param limit_params[] = {
 	{ .name = "stream_id", .type = RPC_STREAM_ID, .required = true },
 	{ .name = "bytes_per_second", .type = RPC_INTEGER, .required = true },
@@ -652,6 +725,7 @@ static const struct rpc_param limit_params[] = {
 
 static const struct rpc_method methods[] = {
 	{ "info", handle_info, NULL },
+	{ "check_peer", handle_check_peer, check_peer_params },
 	{ "start", handle_start, start_params },
 	{ "status", handle_status, stream_params },
 	{ "list", handle_list, NULL },

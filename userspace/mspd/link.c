@@ -323,6 +323,9 @@ static bool refused(struct link *link, const struct frame *frame)
 
 	/* A stranger cannot end a target's move by refusing it */
 	if (link->kind == LINK_PENDING) {
+		log_warning("stream %016" PRIx64 ": peer %s refuses: %s",
+			    m->params.stream_id, conn_name(link->conn),
+			    peer_text(link, frame));
 		link_close(link);
 		return false;
 	}
@@ -493,7 +496,7 @@ static void received(struct conn *conn, int result)
 	int ret;
 
 	if (result <= 0) {
-		lost(link, result ? strerror(-result) : "closed by the peer");
+		lost(link, result ? conn_error(conn, result) : "closed by the peer");
 		return;
 	}
 	ret = link->end_after ? 0 : reader_received(&link->reader, (size_t)result);
@@ -534,6 +537,29 @@ void link_intake_done(struct link *link)
 	s->kick = true;
 }
 
+/**
+ * link_data_cipher() - a data connection is attached: encrypt what follows, or not
+ * @link: the connection
+ *
+ * Return: false: it has been ended.
+ */
+bool link_data_cipher(struct link *link)
+{
+	struct move *m = link->move;
+	int ret = 0;
+
+	if (!m->config->encrypt_data)
+		ret = conn_end_tls(link->conn);
+	else if (m->agreed.features & WIRE_FEATURE_REKEY)
+		conn_allow_rekey(link->conn);
+	m->status.cipher = conn_cipher(link->conn);
+	if (!ret)
+		return true;
+	move_broken(m, "peer %s: %s", conn_name(link->conn), conn_error(link->conn, ret));
+	link_close(link);
+	return false;
+}
+
 static void sent(struct conn *conn, int err)
 {
 	struct link *link = conn_data(conn);
@@ -544,7 +570,7 @@ static void sent(struct conn *conn, int err)
 	}
 	if (err) {
 		if (!link->closing)
-			lost(link, strerror(-err));
+			lost(link, conn_error(conn, err));
 		return;
 	}
 	if (link->closing)
@@ -552,9 +578,73 @@ static void sent(struct conn *conn, int err)
 	writer_sent(&link->writer);
 }
 
-static void connected(struct conn *conn, int err)
+/*
+ * There is no peer, or none that is trusted.  TLS has told it why, which is lost if
+ * the connection is closed with bytes unread.
+ */
+static void not_secured(struct link *link, int err)
 {
-	source_connected(conn_data(conn), err);
+	struct move *m = link->move;
+	const char *why = conn_error(link->conn, err);
+
+	if (move_is_source(m)) {
+		move_lost(m, WIRE_CODE_LOST, "connect to %s: %s", conn_name(link->conn), why);
+		link_close(link);
+		return;
+	}
+	log_warning("stream %016" PRIx64 ": peer %s refused: %s", m->params.stream_id,
+		    conn_name(link->conn), why);
+	link->end_after = true;
+	conn_end_sending(link->conn);
+	discard(link);
+}
+
+/* A source tells it as it tells any end of a move; a target goes on waiting */
+static void stranger(struct link *link, const char *why)
+{
+	struct move *m = link->move;
+
+	if (move_is_source(m)) {
+		if (link->kind == LINK_CONTROL)
+			link_set_control(m, link);
+		link_start(link);
+		move_lost(m, WIRE_CODE_IDENTITY, "peer %s: %s", conn_name(link->conn), why);
+		return;
+	}
+	link_refuse(link, WIRE_CODE_IDENTITY, why);
+	discard(link);
+}
+
+/* Trusted, but is it who the stream is moved with? */
+static bool is_the_peer(struct link *link, char *why, size_t bytes)
+{
+	const char *wanted = link->move->params.peer_identity;
+	const char *found = conn_peer(link->conn);
+
+	snprintf(why, bytes, "identity is %s, the peer of this stream is %s", found,
+		 wanted);
+	return !strcmp(found, wanted);
+}
+
+static void secured(struct conn *conn, int err)
+{
+	struct link *link = conn_data(conn);
+	char why[WIRE_ERROR_BYTES * 2];
+
+	if (link->move->ending)
+		return;
+	if (err) {
+		not_secured(link, err);
+		return;
+	}
+	if (!is_the_peer(link, why, sizeof(why))) {
+		stranger(link, why);
+		return;
+	}
+	if (move_is_source(link->move))
+		source_connected(link);
+	link_start(link);
+	writer_flush(&link->writer);
 }
 
 static void closed(struct conn *conn)
@@ -572,7 +662,7 @@ static void closed(struct conn *conn)
 }
 
 const struct conn_handler link_handler = {
-	.connected = connected,
+	.secured = secured,
 	.received = received,
 	.sent = sent,
 	.closed = closed,

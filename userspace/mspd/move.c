@@ -539,6 +539,7 @@ static void free_move(struct move *m)
 	LIST_REMOVE(m, entry);
 	rec->move = NULL;
 	mailbox_post(&rec->mover->mailbox, &rec->gone);
+	identity_put(m->identity);
 	free(m->sessions);
 	free(m);
 }
@@ -908,9 +909,11 @@ static struct move *move_new(struct command *cmd)
 	m->worker = m->device->worker;
 	m->config = m->device->config;
 	m->params = cmd->params;
+	m->identity = identity_get(cmd->identity);
 	m->max_sessions = most_sessions(m);
 	m->sessions = calloc(m->max_sessions, sizeof(*m->sessions));
 	if (!m->sessions) {
+		identity_put(m->identity);
 		free(m);
 		return NULL;
 	}

@@ -80,7 +80,9 @@ enum move_bound {
  * @started_ns, @ended_ns: when; 0 = not yet
  * @buffer_bytes: memory of its buffers
  * @bound_ns:	how long each bound held
+ * @cipher:	who encrypts the data connections, once they are there
  * @peer:	address of the other mover
+ * @peer_identity: who it has to be
  * @error:	why it ended, unless it completed
  */
 struct move_status {
@@ -103,7 +105,9 @@ struct move_status {
 	uint64_t ended_ns;
 	uint64_t buffer_bytes;
 	uint64_t bound_ns[BOUNDS];
+	enum conn_cipher cipher;
 	char peer[CONN_NAME_BYTES + 8];
+	char peer_identity[IDENTITY_BYTES];
 	char error[MOVE_ERROR_BYTES];
 };
 
@@ -141,6 +145,7 @@ struct move_record {
  * @stream_id:	of the stream
  * @role:	source or target mover
  * @address:	source: of the peer; target: where to listen
+ * @peer_identity: who the peer has to be
  * @sessions, @connections: wished
  * @limit:	bytes a second, 0 = none
  * @policy:	when to suspend
@@ -149,6 +154,7 @@ struct move_params {
 	uint64_t stream_id;
 	enum vasi_service role;
 	struct conn_address address;
+	char peer_identity[IDENTITY_BYTES];
 	unsigned int sessions;
 	unsigned int connections;
 	uint64_t limit;
@@ -163,6 +169,7 @@ struct move_params {
  * @request:	answered by the main thread
  * @record:	the move it is about
  * @params:	start
+ * @identity:	start: own; held
  * @rate:	limit
  * @code:	0, or enum rpc_code
  * @text:	of an error
@@ -174,6 +181,7 @@ struct command {
 	struct rpc_request *request;
 	struct move_record *record;
 	struct move_params params;
+	struct identity *identity;
 	uint64_t rate;
 	int code;
 	char text[MOVE_ERROR_BYTES];
@@ -304,6 +312,7 @@ struct move {
 	struct device *device;
 	struct worker *worker;
 	const struct config *config;
+	struct identity *identity;	/* held */
 	struct move_params params;
 	struct command *starting;	/* not answered yet */
 	struct move_status status;
@@ -438,6 +447,7 @@ void link_start(struct link *link);
 void link_close(struct link *link);
 void link_resume(struct link *link);
 void link_intake_done(struct link *link);
+bool link_data_cipher(struct link *link);
 int link_send(struct link *link, const struct frame *frame, const void *body);
 void link_refuse(struct link *link, enum wire_code code, const char *text);
 void link_set_control(struct move *m, struct link *link);
@@ -450,7 +460,7 @@ void link_tick(struct move *m, uint64_t now);
 /* ---- source.c ---- */
 
 void source_opened(struct move *m, struct session *s);
-void source_connected(struct link *link, int err);
+void source_connected(struct link *link);
 int source_begin(struct link *link, const struct frame *frame);
 bool source_done(struct link *link, const struct frame *frame);
 void source_batch_sent(struct link *link, int err);
@@ -475,6 +485,12 @@ static inline bool move_uses(const struct move *m, unsigned int s, unsigned int 
 	if (m->connections >= m->nsessions)
 		return c % m->nsessions == s;
 	return s % m->connections == c;
+}
+
+/* What of the protocol's choices this side can: the kernel cannot renew keys */
+static inline uint64_t move_features(const struct link *control)
+{
+	return conn_cipher(control->conn) == CONN_TLS ? WIRE_FEATURE_REKEY : 0;
 }
 
 static inline bool move_is_source(const struct move *m)

@@ -31,11 +31,15 @@ struct wait {
 
 /**
  * struct mover - mspd; everything belongs to the main thread but @mailbox
+ * @kernel_tls:	the kernel encrypts
+ * @identity:	the latest that was loaded
  * @running:	moves that have not ended
  * @stopping:	SIGTERM has come
  */
 struct mover {
 	struct config config;
+	bool kernel_tls;
+	struct identity *identity;
 	sd_event *event;
 	struct mailbox mailbox;
 	struct rpc_server *server;
@@ -49,6 +53,11 @@ struct mover {
 	bool stopping;
 };
 
+/* keygen.c */
+int keygen(const struct config *config);
+/* privileges.c */
+int privileges_drop(const struct config *config);
+int privileges_own(const struct config *config, int fd);
 /* ctl.c */
 int ctl_open(struct mover *mover);
 void ctl_close(struct mover *mover);

@@ -20,6 +20,7 @@
 #define EXIT_USAGE	2
 #define DEFAULT_SOCKET	"/run/mspd.sock"
 #define NO_TIMEOUT	(-1)
+#define MAX_CERTIFICATE	16384
 /* How often the progress bar is drawn */
 #define BAR_MS		100
 #define BAR_WIDTH	30
@@ -29,8 +30,12 @@ static const char usage_text[] =
 "Direct a mover (mspd).\n"
 "\n"
 "  info                      the mover and its devices\n"
-"  start ID target [OPTION]  receive stream ID; prints where it listens\n"
-"  start ID source --peer HOST:PORT [OPTION]\n"
+"  identity                  its identity, to be told to other movers\n"
+"  check FILE                would the owner of a certificate be trusted?\n"
+"  start ID target --peer-id IDENTITY [OPTION]\n"
+"                            receive stream ID from the mover of that identity;\n"
+"                            prints where it listens\n"
+"  start ID source --peer-id IDENTITY --peer HOST:PORT [OPTION]\n"
 "                            send stream ID there\n"
 "  list                      moves: running ones, and the last that ended\n"
 "  status ID                 one of them\n"
@@ -254,6 +259,62 @@ static int parse_bytes(const char *text, json_int_t *bytes)
 	return 0;
 }
 
+static void print_identity(const json_t *result)
+{
+	puts(show_text(result, "identity"));
+}
+
+static int run_identity(const struct invocation *inv)
+{
+	json_t *result;
+	int ret;
+
+	ret = call(inv, "info", NULL, &result);
+	if (!ret && inv->json)
+		show_json(json_object_get(result, "identity"));
+	else if (!ret)
+		print_identity(result);
+	json_decref(result);
+	return ret;
+}
+
+static int read_certificate(const char *path, char text[MAX_CERTIFICATE + 1])
+{
+	FILE *file = fopen(path, "re");
+	size_t bytes;
+
+	if (!file) {
+		fprintf(stderr, "mspctl: check: %s: %s\n", path, strerror(errno));
+		return -errno;
+	}
+	bytes = fread(text, 1, MAX_CERTIFICATE + 1, file);
+	fclose(file);
+	if (bytes > MAX_CERTIFICATE || memchr(text, '\0', bytes)) {
+		fprintf(stderr, "mspctl: check: %s: not a certificate in PEM form of at most %d bytes\n",
+			path, MAX_CERTIFICATE);
+		return -EINVAL;
+	}
+	text[bytes] = '\0';
+	return 0;
+}
+
+static int run_check(const struct invocation *inv)
+{
+	char text[MAX_CERTIFICATE + 1];
+	json_t *result;
+	int ret;
+
+	if (read_certificate(inv->argv[1], text))
+		return EXIT_FAILURE;
+	ret = call(inv, "check_peer", json_pack("{s:s}", "certificate", text), &result);
+	if (!ret && inv->json)
+		show_json(result);
+	else if (!ret)
+		print_identity(result);
+	json_decref(result);
+	return ret;
+}
+
 static int run_start(const struct invocation *inv)
 {
 	const char *role = inv->argc > 2 ? inv->argv[2] : "";
@@ -264,6 +325,8 @@ static int run_start(const struct invocation *inv)
 		return usage("start: source or target expected");
 	if (!strcmp(role, "source") && !json_object_get(inv->params, "peer"))
 		return usage("start: --peer is missing");
+	if (!json_object_get(inv->params, "peer_identity"))
+		return usage("start: --peer-id is missing");
 	json_object_set_new(inv->params, "role", json_string(role));
 	ret = call(inv, "start", json_incref(inv->params), &result);
 	if (!ret && inv->json)
@@ -297,6 +360,8 @@ struct command {
 
 static const struct command commands[] = {
 	{ "info", 0, show_object, NULL },
+	{ "identity", 0, NULL, run_identity },
+	{ "check", 1, NULL, run_check },
 	{ "start", 2, NULL, run_start },
 	{ "list", 0, print_moves, NULL },
 	{ "status", 1, show_object, NULL },
@@ -347,6 +412,7 @@ static int find_and_run(const struct invocation *inv)
 
 enum option_kind {
 	OPT_TEXT = 256,
+	OPT_PEER_ID,
 	OPT_NUMBER,
 	OPT_BYTES,
 	OPT_SUSPEND,
@@ -362,6 +428,7 @@ static const struct option options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "peer", required_argument, NULL, OPT_TEXT },
+	{ "peer-id", required_argument, NULL, OPT_PEER_ID },
 	{ "listen", required_argument, NULL, OPT_TEXT },
 	{ "device", required_argument, NULL, OPT_TEXT },
 	{ "phase", required_argument, NULL, OPT_TEXT },
@@ -425,6 +492,9 @@ static int set_option(struct invocation *inv, int kind, const char *name)
 		return 0;
 	case OPT_TEXT:
 		json_object_set_new(params, name, json_string(optarg));
+		return 0;
+	case OPT_PEER_ID:
+		json_object_set_new(params, "peer_identity", json_string(optarg));
 		return 0;
 	case OPT_NUMBER:
 	case OPT_BYTES:

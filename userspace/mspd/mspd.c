@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "common/log.h"
 #include "common/util.h"
+#include "ktls.h"
 #include "mover.h"
 
 /* A wrong command line or configuration file, as of all programs here */
@@ -57,6 +58,44 @@ static int stop_signal(sd_event_source *source, const struct signalfd_siginfo *s
 				   stop_timeout, mover);
 	ctl_shutdown_moves(mover);
 	ctl_check_stopped(mover);
+	return 0;
+}
+
+static int load_identity(struct mover *mover)
+{
+	const struct config *config = &mover->config;
+	const struct identity_params params = {
+		.directory = config->tls_dir,
+		.ciphersuites = config->tls_ciphersuites,
+		.kernel = mover->kernel_tls,
+	};
+	char error[IDENTITY_ERROR_BYTES];
+	struct identity *identity;
+
+	if (identity_load(&params, &identity, error)) {
+		log_error("%s", error);
+		return -EINVAL;
+	}
+	identity_put(mover->identity);
+	mover->identity = identity;
+	log_info("identity %s; %zu peers%s are trusted; data is encrypted by %s",
+		 identity->name, identity->npeers,
+		 identity->authorities ? " and those of authorities" : "",
+		 !config->encrypt_data ? "nobody" : params.kernel ? "the kernel" : "mspd");
+	if (!identity->npeers && !identity->authorities)
+		log_warning("%s: no peer is trusted: every move will be refused",
+			    config->tls_dir);
+	return 0;
+}
+
+/* What cannot be used leaves everything as it is */
+static int reload_signal(sd_event_source *source, const struct signalfd_siginfo *si,
+			 void *data)
+{
+	(void)source;
+	(void)si;
+	log_info("reading key, certificates and peers again");
+	load_identity(data);
 	return 0;
 }
 
@@ -133,6 +172,9 @@ static int add_sources(struct mover *mover)
 	ret = sd_event_add_signal(mover->event, NULL, SIGTERM, stop_signal, mover);
 	if (ret < 0)
 		return ret;
+	ret = sd_event_add_signal(mover->event, NULL, SIGHUP, reload_signal, mover);
+	if (ret < 0)
+		return ret;
 	return sd_event_add_signal(mover->event, NULL, SIGINT, stop_signal, mover);
 }
 
@@ -144,6 +186,7 @@ static void block_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -161,29 +204,42 @@ static int run(struct mover *mover)
 	ret = add_sources(mover);
 	if (ret < 0)
 		goto err_exit_mailbox;
+	/* Before privileges are dropped: the kernel may have to load its module */
+	mover->kernel_tls = mover->config.encrypt_data && mover->config.kernel_tls &&
+			    ktls_available();
+	ret = ctl_open(mover);
+	if (ret) {
+		log_error("control socket %s: %s", mover->config.socket, strerror(-ret));
+		goto err_exit_mailbox;
+	}
+	ret = privileges_drop(&mover->config);
+	if (ret)
+		goto err_close_ctl;
+	/* As who reads it again later */
+	ret = load_identity(mover);
+	if (ret)
+		goto err_close_ctl;
 	ret = donor_pool_new(donor_count(&mover->config), &mover->donors);
 	if (ret)
-		goto err_exit_mailbox;
+		goto err_put_identity;
 	ret = start_workers(mover);
 	if (ret)
 		goto err_stop_workers;
 	ret = make_devices(mover);
 	if (ret)
 		goto err_stop_workers;
-	ret = ctl_open(mover);
-	if (ret) {
-		log_error("control socket %s: %s", mover->config.socket, strerror(-ret));
-		goto err_stop_workers;
-	}
 	log_info("ready on %s", mover->config.socket);
 	ret = sd_event_loop(mover->event);
-	ctl_close(mover);
 
 err_stop_workers:
 	/* Donors post to the workers' mailboxes, and workers to ours */
 	donor_pool_free(mover->donors);
 	stop_workers(mover);
 	free(mover->devices);
+err_put_identity:
+	identity_put(mover->identity);
+err_close_ctl:
+	ctl_close(mover);
 err_exit_mailbox:
 	mailbox_exit(&mover->mailbox);
 err_unref_event:
@@ -203,8 +259,12 @@ int main(int argc, char **argv)
 		return ret < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 	}
 	log_set_level(mover.config.level);
-	block_signals();
-	ret = run(&mover);
+	if (mover.config.init) {
+		ret = keygen(&mover.config);
+	} else {
+		block_signals();
+		ret = run(&mover);
+	}
 	config_free(&mover.config);
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }

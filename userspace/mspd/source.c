@@ -38,7 +38,8 @@ static void connect_link(struct move *m, enum link_kind kind, unsigned int index
 	struct conn *conn;
 	int err;
 
-	conn = conn_connect(m->worker, &m->params.address, &link_handler, NULL, &err);
+	conn = conn_connect(m->worker, &m->params.address, m->identity, &link_handler,
+			    NULL, &err);
 	if (!conn) {
 		move_lost(m, WIRE_CODE_LOST, "connect to %s: %s", m->status.peer,
 			  strerror(-err));
@@ -147,7 +148,8 @@ static void send_hello(struct link *link)
 	m->hello = (struct hello) {
 		.major = WIRE_MAJOR,
 		.minor = WIRE_MINOR,
-		.features = WIRE_FEATURES,
+		.encrypted = m->config->encrypt_data,
+		.features = move_features(link),
 		.stream_id = m->params.stream_id,
 		.sessions = (uint16_t)m->max_sessions,
 		.connections = (uint16_t)(m->params.connections ? :
@@ -169,30 +171,17 @@ static void send_attach(struct link *link)
 }
 
 /**
- * source_connected() - a connection is there, or is not
+ * source_connected() - a connection to the peer is there
  * @link: it
- * @err: 0 or negative errno
  */
-void source_connected(struct link *link, int err)
+void source_connected(struct link *link)
 {
-	struct move *m = link->move;
-
-	if (err) {
-		move_lost(m, WIRE_CODE_LOST, "connect to %s: %s",
-			  conn_name(link->conn), strerror(-err));
-		link_close(link);
-		return;
-	}
-	if (m->ending)
-		return;
 	if (link->kind == LINK_CONTROL) {
-		link_set_control(m, link);
+		link_set_control(link->move, link);
 		send_hello(link);
 	} else {
 		send_attach(link);
 	}
-	link_start(link);
-	writer_flush(&link->writer);
 }
 
 static bool accepted(struct link *link, const struct frame *frame)
@@ -280,6 +269,8 @@ static bool attached(struct link *link)
 			    m->status.peer);
 		return true;
 	}
+	if (!link_data_cipher(link))
+		return false;
 	link->attached = true;
 	m->attached++;
 	begin_if_ready(m);

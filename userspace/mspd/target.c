@@ -45,7 +45,7 @@ static void accepted(struct listener *listener, struct conn *conn)
 	if (pending >= MAX_PENDING)
 		link_close(link);
 	else
-		link_start(link);
+		conn_accept(conn, m->identity);
 }
 
 static void listener_gone(struct listener *listener)
@@ -154,7 +154,7 @@ static void send_accept(struct move *m)
 	m->agreed = (struct hello) {
 		.major = WIRE_MAJOR,
 		.minor = min(m->hello.minor, (uint16_t)WIRE_MINOR),
-		.features = m->hello.features & WIRE_FEATURES,
+		.features = m->hello.features & move_features(m->control),
 		.stream_id = m->params.stream_id,
 		.sessions = (uint16_t)m->nsessions,
 		.connections = (uint16_t)m->connections,
@@ -257,6 +257,12 @@ static bool hello(struct link *link)
 			    "HELLO: the stream has a control connection already");
 		return !link->closing;
 	}
+	if (h.encrypted != m->config->encrypt_data) {
+		snprintf(error, sizeof(error), "encryption of data is %s there and %s here (encrypt_data): it must be the same",
+			 h.encrypted ? "on" : "off", h.encrypted ? "off" : "on");
+		link_refuse(link, WIRE_CODE_ENCRYPTION, error);
+		return !link->closing;
+	}
 	m->hello = h;
 	link_set_control(m, link);
 	link->reader.limits.place = WIRE_CONTROL | WIRE_FROM_SOURCE;
@@ -312,6 +318,8 @@ static bool attach(struct link *link, const struct frame *frame)
 	};
 	link_send(link, &answer, NULL);
 	writer_flush(&link->writer);
+	if (!link_data_cipher(link))
+		return false;
 	if (++m->attached == m->connections)
 		all_attached(m);
 	return !link->closing;

@@ -215,6 +215,7 @@ void wire_hello_encode(struct wire_hello *body, const struct hello *hello)
 		.magic = htobe64(WIRE_MAGIC),
 		.major = htobe16(hello->major),
 		.minor = htobe16(hello->minor),
+		.security = htobe32(hello->encrypted ? WIRE_DATA_ENCRYPTED : 0),
 		.features = htobe64(hello->features),
 		.stream_id = htobe64(hello->stream_id),
 		.sessions = htobe16(hello->sessions),
@@ -242,6 +243,7 @@ int wire_hello_decode(struct hello *hello, const struct wire_hello *body,
 	*hello = (struct hello) {
 		.major = be16toh(body->major),
 		.minor = be16toh(body->minor),
+		.encrypted = be32toh(body->security) & WIRE_DATA_ENCRYPTED,
 		.features = be64toh(body->features),
 		.stream_id = be64toh(body->stream_id),
 		.sessions = be16toh(body->sessions),
@@ -251,8 +253,11 @@ int wire_hello_decode(struct hello *hello, const struct wire_hello *body,
 	ret = check_magic("HELLO", be64toh(body->magic), hello->major, error);
 	if (ret)
 		return ret;
+	if (be32toh(body->security) & ~WIRE_DATA_ENCRYPTED)
+		return bad(error, "HELLO: security is 0x%08" PRIx32 ", known is 0x%x",
+			   be32toh(body->security), WIRE_DATA_ENCRYPTED);
 	if (hello->minor <= WIRE_MINOR &&
-	    (body->reserved || !all_zero(body->reserved2, sizeof(body->reserved2))))
+	    !all_zero(body->reserved, sizeof(body->reserved)))
 		return bad(error, "HELLO: a reserved byte is not zero");
 	return check_counts("HELLO", hello, error);
 }

@@ -13,10 +13,10 @@
 #include <linux/types.h>
 
 #define WIRE_MAGIC		0x564153494d4f5652ULL	/* "VASIMOVR" */
-#define WIRE_MAJOR		1
+#define WIRE_MAJOR		2
 #define WIRE_MINOR		0
-/* Features this version knows: none yet */
-#define WIRE_FEATURES		0ULL
+/* Features.  Keys of data connections may be renewed (KeyUpdate) */
+#define WIRE_FEATURE_REKEY	1ULL
 
 #define WIRE_TOKEN_BYTES	16
 #define WIRE_MAX_TEXT		512
@@ -57,7 +57,12 @@ enum wire_code {
 	WIRE_CODE_RESOURCES,	/* memory, sessions */
 	WIRE_CODE_ABORTED,	/* the stream was aborted */
 	WIRE_CODE_LOST,		/* a device, a connection or the peer was lost */
+	WIRE_CODE_IDENTITY,	/* not the peer that the stream is to be moved with */
+	WIRE_CODE_ENCRYPTION,	/* one side encrypts data, the other does not */
 };
+
+/* Field "security" of HELLO */
+#define WIRE_DATA_ENCRYPTED	1u
 
 /* Where a frame may appear, and who may send it */
 enum wire_place {
@@ -81,13 +86,13 @@ struct wire_hello {
 	__be64	magic;
 	__be16	major;
 	__be16	minor;
-	__be32	reserved;
+	__be32	security;
 	__be64	features;
 	__be64	stream_id;
 	__be16	sessions;
 	__be16	connections;
 	__be32	max_frame;
-	uint8_t	reserved2[24];
+	uint8_t	reserved[24];
 } __attribute__((packed));
 static_assert(sizeof(struct wire_hello) == 64, "HELLO");
 
@@ -148,6 +153,7 @@ const char *wire_type_name(uint8_t type);
 /**
  * struct hello - HELLO or ACCEPT in host byte order
  * @major, @minor: version
+ * @encrypted:	HELLO: the sender encrypts data connections
  * @features:	offered, or in common
  * @stream_id:	of the stream
  * @sessions:	wished, or agreed
@@ -160,6 +166,7 @@ const char *wire_type_name(uint8_t type);
 struct hello {
 	uint16_t major;
 	uint16_t minor;
+	bool encrypted;
 	uint64_t features;
 	uint64_t stream_id;
 	uint16_t sessions;
