@@ -467,8 +467,6 @@ static void resume_run(struct mail *mail)
 
 static void socket_received(struct conn *conn, int res)
 {
-	const char *why;
-
 	if (conn->handshaking) {
 		if (res <= 0) {
 			handshake_lost(conn, res);
@@ -480,11 +478,8 @@ static void socket_received(struct conn *conn, int res)
 		tls_received(conn->tls, (size_t)res);
 		pump_in(conn);
 	} else if (conn->receiving) {
-		if (conn->cipher == CONN_KERNEL && res > 0) {
-			res = ktls_check(&conn->recv_msg, res, &why);
-			if (res < 0)
-				keep_error(conn, why);
-		}
+		if (conn->cipher == CONN_KERNEL && res > 0)
+			res = ktls_check(&conn->recv_msg, res, conn->error);
 		tell_received(conn, res);
 	}
 }

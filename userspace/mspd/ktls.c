@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <linux/tls.h>
@@ -239,19 +240,22 @@ static int record_type(const struct msghdr *msg)
  *
  * Return: @bytes if they are data; 0: the peer sends no more; -EPROTO.
  */
-int ktls_check(const struct msghdr *msg, int bytes, const char **why)
+int ktls_check(const struct msghdr *msg, int bytes, char why[TLS_ERROR_BYTES])
 {
 	const unsigned char *body = msg->msg_iov->iov_base;
 	int type = record_type(msg);
 
 	if (type == RECORD_DATA)
 		return bytes;
-	*why = "TLS: a record that is neither data nor an alert";
-	if (type != RECORD_ALERT || bytes < 2 || msg->msg_iov->iov_len < 2)
+	if (type != RECORD_ALERT || bytes < 2 || msg->msg_iov->iov_len < 2) {
+		snprintf(why, TLS_ERROR_BYTES,
+			 "TLS: a record of type %d, which kernel TLS cannot take", type);
 		return -EPROTO;
+	}
 	if (body[1] == ALERT_CLOSE_NOTIFY)
 		return 0;
-	*why = SSL_alert_desc_string_long(body[1]);
+	snprintf(why, TLS_ERROR_BYTES, "TLS: the peer refuses: %s",
+		 SSL_alert_desc_string_long(body[1]));
 	return -EPROTO;
 }
 

@@ -33,7 +33,7 @@ int ktls_derive(uint16_t suite, const struct tls_secret *secret,
 		struct ktls_keys *keys);
 int ktls_enable(int fd, const struct tls *tls);
 bool ktls_available(void);
-int ktls_check(const struct msghdr *msg, int bytes, const char **why);
+int ktls_check(const struct msghdr *msg, int bytes, char why[TLS_ERROR_BYTES]);
 void ktls_end(int fd);
 
 #endif /* _KTLS_H */

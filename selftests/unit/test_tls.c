@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * TLS between two ends in memory, and what the kernel is given of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "common/util.h"
+#include "mspd/ktls.h"
+#include "mspd/mover.h"
+#include "mspd/tls.h"
+
+#define SUITES	"TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256"
+#define MIB	(1u << 20)
+
+struct end {
+	char directory[32];
+	struct identity *identity;
+	struct tls *tls;
+};
+
+struct pair {
+	struct end source;
+	struct end target;
+};
+
+/* keygen() prints the identity: not into the results */
+static void make_key(const char *directory)
+{
+	struct config config = {
+		.tls_dir = (char *)directory, .name = (char *)"test", .days = 1,
+	};
+	int out = dup(STDOUT_FILENO);
+	int null = open("/dev/null", O_WRONLY);
+
+	fflush(stdout);
+	dup2(null, STDOUT_FILENO);
+	assert_int_equal(keygen(&config), 0);
+	fflush(stdout);
+	dup2(out, STDOUT_FILENO);
+	close(out);
+	close(null);
+}
+
+static void load(struct end *end, bool kernel)
+{
+	const struct identity_params params = {
+		.directory = end->directory, .ciphersuites = SUITES, .kernel = kernel,
+	};
+	char error[IDENTITY_ERROR_BYTES] = "";
+
+	identity_put(end->identity);
+	end->identity = NULL;
+	if (identity_load(&params, &end->identity, error))
+		fail_msg("%s", error);
+}
+
+static void write_peer(const struct end *end, const char *name)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/peers", end->directory);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fprintf(file, "%s # the other\n", name);
+	fclose(file);
+}
+
+static void begin(struct pair *p)
+{
+	tls_free(p->source.tls);
+	tls_free(p->target.tls);
+	p->source.tls = tls_new(p->source.identity, false);
+	p->target.tls = tls_new(p->target.identity, true);
+	assert_non_null(p->source.tls);
+	assert_non_null(p->target.tls);
+}
+
+static int set_up(void **state)
+{
+	struct pair *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	strcpy(p->source.directory, "/tmp/tls-s.XXXXXX");
+	strcpy(p->target.directory, "/tmp/tls-t.XXXXXX");
+	assert_non_null(mkdtemp(p->source.directory));
+	assert_non_null(mkdtemp(p->target.directory));
+	make_key(p->source.directory);
+	make_key(p->target.directory);
+	load(&p->source, false);
+	load(&p->target, false);
+	write_peer(&p->source, p->target.identity->name);
+	write_peer(&p->target, p->source.identity->name);
+	load(&p->source, true);
+	load(&p->target, true);
+	begin(p);
+	*state = p;
+	return 0;
+}
+
+static void remove_files(const char *directory)
+{
+	static const char *const files[] = { "key.pem", "cert.pem", "peers" };
+	char path[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", directory, files[i]);
+		unlink(path);
+	}
+	rmdir(directory);
+}
+
+static void release(struct end *end)
+{
+	tls_free(end->tls);
+	identity_put(end->identity);
+	remove_files(end->directory);
+}
+
+static int tear_down(void **state)
+{
+	struct pair *p = *state;
+
+	release(&p->source);
+	release(&p->target);
+	free(p);
+	return 0;
+}
+
+/* Carry what one end has for the other, at most @most bytes; returns how many */
+static size_t carry(struct tls *from, struct tls *to, size_t most)
+{
+	size_t bytes, room;
+	const void *data = tls_pending(from, &bytes);
+	void *space = tls_space(to, &room);
+
+	bytes = min(bytes, min(room, most));
+	memcpy(space, data, bytes);
+	tls_received(to, bytes);
+	tls_sent(from, bytes);
+	return bytes;
+}
+
+/* No end is given more than it wants, as conn.c does it */
+static int shake(struct pair *p, int *target_result)
+{
+	int source = -EAGAIN, target = -EAGAIN;
+	size_t moved;
+
+	do {
+		if (source == -EAGAIN)
+			source = tls_handshake(p->source.tls);
+		moved = carry(p->source.tls, p->target.tls, tls_wanted(p->target.tls));
+		if (target == -EAGAIN)
+			target = tls_handshake(p->target.tls);
+		moved += carry(p->target.tls, p->source.tls, tls_wanted(p->source.tls));
+	} while (moved);
+	*target_result = target;
+	return source;
+}
+
+static void secure(struct pair *p)
+{
+	int target;
+
+	assert_int_equal(shake(p, &target), 0);
+	assert_int_equal(target, 0);
+	assert_false(tls_has_input(p->source.tls));
+	assert_false(tls_has_input(p->target.tls));
+}
+
+static void test_peers_know_each_other(void **state)
+{
+	struct pair *p = *state;
+
+	secure(p);
+	assert_string_equal(tls_peer(p->source.tls), p->target.identity->name);
+	assert_string_equal(tls_peer(p->target.tls), p->source.identity->name);
+	assert_true(identity_is_name(tls_peer(p->source.tls)));
+}
+
+static void test_stranger_is_refused(void **state)
+{
+	struct pair *p = *state;
+	int target;
+
+	write_peer(&p->target, p->target.identity->name);
+	load(&p->target, false);
+	begin(p);
+	/* The client has ended its part before the server has seen its certificate */
+	assert_int_equal(shake(p, &target), 0);
+	assert_int_equal(target, -EPROTO);
+	assert_non_null(strstr(tls_error(p->target.tls), "certificate of the peer"));
+	assert_int_equal(tls_read(p->source.tls, &(struct iovec){ (char[8]){ 0 }, 8 }, 1),
+			 -EPROTO);
+	assert_non_null(strstr(tls_error(p->source.tls), "the peer refuses"));
+}
+
+static uint8_t byte_at(size_t at)
+{
+	return (uint8_t)(at * 2654435761u >> 13);
+}
+
+/* Cut @bytes into segments of sizes that follow each other in @sizes */
+static unsigned int cut(uint8_t *data, size_t bytes, const size_t *sizes, size_t count,
+			struct iovec *iov, unsigned int most)
+{
+	unsigned int n = 0;
+	size_t step;
+
+	for (size_t at = 0; at < bytes && n < most; at += step, n++) {
+		step = min(sizes[n % count], bytes - at);
+		iov[n] = (struct iovec) { data + at, step };
+	}
+	return n;
+}
+
+/* Drop what was taken from a list */
+static void advance(struct iovec **iov, unsigned int *count, size_t bytes)
+{
+	while (*count && bytes >= (*iov)->iov_len) {
+		bytes -= (*iov)->iov_len;
+		(*iov)++;
+		(*count)--;
+	}
+	if (*count) {
+		(*iov)->iov_base = (char *)(*iov)->iov_base + bytes;
+		(*iov)->iov_len -= bytes;
+	}
+}
+
+/* Everything arrives, in order, whatever the segments and pieces are */
+static void send_through(struct pair *p, size_t bytes, const size_t *out_sizes,
+			 size_t nout, const size_t *in_sizes, size_t nin, size_t piece)
+{
+	uint8_t *out = malloc(bytes), *in = calloc(1, bytes);
+	struct iovec *out_iov = calloc(bytes, sizeof(*out_iov));
+	struct iovec *in_iov = calloc(bytes, sizeof(*in_iov));
+	struct iovec *send = out_iov, *receive = in_iov;
+	unsigned int left_out, left_in;
+	size_t got = 0;
+	ssize_t ret;
+
+	for (size_t i = 0; i < bytes; i++)
+		out[i] = byte_at(i);
+	left_out = cut(out, bytes, out_sizes, nout, out_iov, (unsigned int)bytes);
+	left_in = cut(in, bytes, in_sizes, nin, in_iov, (unsigned int)bytes);
+	while (got < bytes) {
+		ret = tls_write(p->source.tls, send, left_out);
+		assert_true(ret >= 0);
+		advance(&send, &left_out, (size_t)ret);
+		carry(p->source.tls, p->target.tls, piece);
+		ret = tls_read(p->target.tls, receive, left_in);
+		assert_true(ret > 0 || ret == -EAGAIN);
+		if (ret < 0)
+			continue;
+		advance(&receive, &left_in, (size_t)ret);
+		got += (size_t)ret;
+	}
+	assert_int_equal(left_out, 0);
+	assert_memory_equal(out, in, bytes);
+	free(out);
+	free(in);
+	free(out_iov);
+	free(in_iov);
+}
+
+static void test_bytes_arrive(void **state)
+{
+	static const size_t frames[] = { 24, 16384 };
+	static const size_t pages[] = { 24, 4096, 4096, 4096, 4096, 4096 };
+	static const size_t odd[] = { 1, 17, 16383, 3, 16385, 40000 };
+	static const size_t large[] = { 1 << 20 };
+	static const size_t buffers[] = { 65528, 24 };
+	struct pair *p = *state;
+
+	secure(p);
+	send_through(p, 3 * MIB, frames, ARRAY_SIZE(frames), large, 1, SIZE_MAX);
+	send_through(p, 3 * MIB, pages, ARRAY_SIZE(pages), buffers, ARRAY_SIZE(buffers), 100003);
+	send_through(p, MIB, odd, ARRAY_SIZE(odd), odd, ARRAY_SIZE(odd), 977);
+	send_through(p, 2 * MIB, large, 1, pages, ARRAY_SIZE(pages), SIZE_MAX);
+}
+
+/* Records are full where segments are short: one header more each 16 KiB */
+static void test_short_segments_share_records(void **state)
+{
+	struct pair *p = *state;
+	uint8_t data[64 * 256] = { 0 };
+	struct iovec iov[64];
+	size_t bytes;
+
+	secure(p);
+	for (unsigned int i = 0; i < 64; i++)
+		iov[i] = (struct iovec) { data + 256 * i, 256 };
+	assert_int_equal(tls_write(p->source.tls, iov, 64), sizeof(data));
+	tls_pending(p->source.tls, &bytes);
+	assert_in_range(bytes, sizeof(data) + 1, sizeof(data) + 64);
+}
+
+static void test_keys_are_renewed(void **state)
+{
+	static const size_t large[] = { 1 << 20 };
+	struct pair *p = *state;
+
+	secure(p);
+	tls_allow_rekey(p->source.tls, 3);
+	send_through(p, 2 * MIB, large, 1, large, 1, 5000);
+	/* A renewed key's records cannot be read with the first: a peer that missed
+	 * the renewal fails
+	 */
+	tls_allow_rekey(p->source.tls, 1);
+	assert_int_equal(tls_write(p->source.tls, &(struct iovec){ (char *)"a", 1 }, 1), 1);
+	carry(p->source.tls, p->target.tls, SIZE_MAX);
+	assert_int_equal(tls_write(p->source.tls, &(struct iovec){ (char *)"b", 1 }, 1), 1);
+	tls_sent(p->source.tls, 27);	/* KeyUpdate: 5 + 5 + 1 + 16 bytes */
+	carry(p->source.tls, p->target.tls, SIZE_MAX);
+	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ (char[2]){ 0 }, 1 }, 1), 1);
+	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ (char[2]){ 0 }, 1 }, 1),
+			 -EPROTO);
+}
+
+static void test_damage_is_seen(void **state)
+{
+	struct pair *p = *state;
+	char byte;
+	size_t bytes;
+
+	secure(p);
+	assert_int_equal(tls_write(p->source.tls, &(struct iovec){ (char *)"page", 4 }, 1), 4);
+	((uint8_t *)tls_pending(p->source.tls, &bytes))[6] ^= 1;
+	carry(p->source.tls, p->target.tls, SIZE_MAX);
+	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ &byte, 1 }, 1), -EPROTO);
+	assert_non_null(strstr(tls_error(p->target.tls), "TLS: "));
+}
+
+static void test_end_is_told(void **state)
+{
+	struct pair *p = *state;
+	char text[8] = "";
+
+	secure(p);
+	tls_write(p->source.tls, &(struct iovec){ (char *)"last", 4 }, 1);
+	tls_end(p->source.tls);
+	carry(p->source.tls, p->target.tls, SIZE_MAX);
+	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ text, 8 }, 1), 4);
+	assert_string_equal(text, "last");
+	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ text, 8 }, 1), 0);
+}
+
+static void test_check_of_a_certificate(void **state)
+{
+	struct pair *p = *state;
+	char name[IDENTITY_BYTES], error[IDENTITY_ERROR_BYTES];
+
+	assert_int_equal(identity_check(p->source.identity, p->target.identity->pem, name,
+					error), 0);
+	assert_string_equal(name, p->target.identity->name);
+	/* Nobody is his own peer */
+	assert_int_equal(identity_check(p->source.identity, p->source.identity->pem, name,
+					error), -EACCES);
+	assert_int_equal(identity_check(p->source.identity, "", name, error), -EBADMSG);
+	assert_int_equal(identity_check(p->source.identity, "-----BEGIN", name, error),
+			 -EBADMSG);
+}
+
+/* ---- the kernel's part ---- */
+
+/* Both ends have the same secrets, and derive the same keys from them */
+static void test_both_ends_have_the_secrets(void **state)
+{
+	struct pair *p = *state;
+	const struct tls_secret *source, *target;
+	struct ktls_keys keys[2];
+
+	secure(p);
+	source = tls_secrets(p->source.tls);
+	target = tls_secrets(p->target.tls);
+	assert_int_equal(tls_suite(p->source.tls), 0x1302);
+	assert_false(tls_is_server(p->source.tls));
+	assert_true(tls_is_server(p->target.tls));
+	for (int side = 0; side < TLS_SIDES; side++) {
+		assert_int_equal(source[side].bytes, 48);
+		assert_int_equal(target[side].bytes, 48);
+		assert_memory_equal(source[side].data, target[side].data, 48);
+		assert_int_equal(ktls_derive(0x1302, &source[side], &keys[side]), 0);
+		assert_int_equal(keys[side].key_bytes, 32);
+	}
+	assert_memory_not_equal(keys[TLS_CLIENT].key, keys[TLS_SERVER].key, 32);
+	assert_memory_not_equal(keys[TLS_CLIENT].iv, keys[TLS_SERVER].iv, KTLS_IV_BYTES);
+}
+
+/* RFC 8448, section 3: the server's traffic keys for application data */
+static void test_keys_are_those_of_the_rfc(void **state)
+{
+	static const struct tls_secret secret = { 32, {
+		0xa1, 0x1a, 0xf9, 0xf0, 0x55, 0x31, 0xf8, 0x56, 0xad, 0x47, 0x11, 0x6b,
+		0x45, 0xa9, 0x50, 0x32, 0x82, 0x04, 0xb4, 0xf4, 0x4b, 0xfb, 0x6b, 0x3a,
+		0x4b, 0x4f, 0x1f, 0x3f, 0xcb, 0x63, 0x16, 0x43 } };
+	static const uint8_t key[] = {
+		0x9f, 0x02, 0x28, 0x3b, 0x6c, 0x9c, 0x07, 0xef,
+		0xc2, 0x6b, 0xb9, 0xf2, 0xac, 0x92, 0xe3, 0x56 };
+	static const uint8_t iv[] = {
+		0xcf, 0x78, 0x2b, 0x88, 0xdd, 0x83, 0x54, 0x9a, 0xad, 0xf1, 0xe9, 0x84 };
+	const struct tls_secret none = { };
+	struct ktls_keys keys;
+
+	(void)state;
+	assert_int_equal(ktls_derive(0x1301, &secret, &keys), 0);
+	assert_int_equal(keys.key_bytes, sizeof(key));
+	assert_memory_equal(keys.key, key, sizeof(key));
+	assert_memory_equal(keys.iv, iv, sizeof(iv));
+	assert_int_equal(ktls_derive(0x1304, &secret, &keys), -EOPNOTSUPP);
+	assert_int_equal(ktls_derive(0x1301, &none, &keys), -EOPNOTSUPP);
+}
+
+/* What a receive on a socket of the kernel's brings besides data */
+static void test_alerts_of_the_kernel(void **state)
+{
+	static const struct {
+		int type;
+		uint8_t body[2];
+		int bytes;
+		int expected;
+	} cases[] = {
+		{ 23, { 1, 2 }, 2, 2 },
+		{ 21, { 1, 0 }, 2, 0 },			/* close_notify */
+		{ 21, { 2, 45 }, 2, -EPROTO },
+		{ 21, { 2, 45 }, 1, -EPROTO },
+		{ 22, { 24, 0 }, 2, -EPROTO },		/* KeyUpdate */
+	};
+	_Alignas(struct cmsghdr) char control[KTLS_CONTROL_BYTES];
+	char why[TLS_ERROR_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct iovec iov = { (void *)cases[i].body, 2 };
+		struct msghdr msg = {
+			.msg_iov = &iov, .msg_iovlen = 1,
+			.msg_control = control, .msg_controllen = sizeof(control),
+		};
+		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+		cmsg->cmsg_level = 282;			/* SOL_TLS */
+		cmsg->cmsg_type = 2;			/* TLS_GET_RECORD_TYPE */
+		cmsg->cmsg_len = CMSG_LEN(1);
+		*CMSG_DATA(cmsg) = (unsigned char)cases[i].type;
+		*why = '\0';
+		assert_int_equal(ktls_check(&msg, cases[i].bytes, why), cases[i].expected);
+		assert_int_equal(!*why, cases[i].expected >= 0);
+	}
+}
+
+#define WITH_PAIR(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_PAIR(test_peers_know_each_other),
+		WITH_PAIR(test_stranger_is_refused),
+		WITH_PAIR(test_bytes_arrive),
+		WITH_PAIR(test_short_segments_share_records),
+		WITH_PAIR(test_keys_are_renewed),
+		WITH_PAIR(test_damage_is_seen),
+		WITH_PAIR(test_end_is_told),
+		WITH_PAIR(test_check_of_a_certificate),
+		WITH_PAIR(test_both_ends_have_the_secrets),
+		cmocka_unit_test(test_keys_are_those_of_the_rfc),
+		cmocka_unit_test(test_alerts_of_the_kernel),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
