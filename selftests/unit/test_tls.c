@@ -16,6 +16,7 @@
 #include "common/util.h"
 #include "mspd/ktls.h"
 #include "mspd/mover.h"
+#include "mspd/record.h"
 #include "mspd/tls.h"
 
 #define SUITES	"TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256"
@@ -50,10 +51,10 @@ static void make_key(const char *directory)
 	close(null);
 }
 
-static void load(struct end *end, bool kernel)
+static void load(struct end *end)
 {
 	const struct identity_params params = {
-		.directory = end->directory, .ciphersuites = SUITES, .kernel = kernel,
+		.directory = end->directory, .ciphersuites = SUITES,
 	};
 	char error[IDENTITY_ERROR_BYTES] = "";
 
@@ -96,12 +97,12 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(p->target.directory));
 	make_key(p->source.directory);
 	make_key(p->target.directory);
-	load(&p->source, false);
-	load(&p->target, false);
+	load(&p->source);
+	load(&p->target);
 	write_peer(&p->source, p->target.identity->name);
 	write_peer(&p->target, p->source.identity->name);
-	load(&p->source, true);
-	load(&p->target, true);
+	load(&p->source);
+	load(&p->target);
 	begin(p);
 	*state = p;
 	return 0;
@@ -176,6 +177,8 @@ static void secure(struct pair *p)
 	assert_int_equal(target, 0);
 	assert_false(tls_has_input(p->source.tls));
 	assert_false(tls_has_input(p->target.tls));
+	assert_int_equal(tls_begin_records(p->source.tls), 0);
+	assert_int_equal(tls_begin_records(p->target.tls), 0);
 }
 
 static void test_peers_know_each_other(void **state)
@@ -194,12 +197,13 @@ static void test_stranger_is_refused(void **state)
 	int target;
 
 	write_peer(&p->target, p->target.identity->name);
-	load(&p->target, false);
+	load(&p->target);
 	begin(p);
 	/* The client has ended its part before the server has seen its certificate */
 	assert_int_equal(shake(p, &target), 0);
 	assert_int_equal(target, -EPROTO);
 	assert_non_null(strstr(tls_error(p->target.tls), "certificate of the peer"));
+	assert_int_equal(tls_begin_records(p->source.tls), 0);
 	assert_int_equal(tls_read(p->source.tls, &(struct iovec){ (char[8]){ 0 }, 8 }, 1),
 			 -EPROTO);
 	assert_non_null(strstr(tls_error(p->source.tls), "the peer refuses"));
@@ -352,7 +356,7 @@ static void test_end_is_told(void **state)
 	tls_end(p->source.tls);
 	carry(p->source.tls, p->target.tls, SIZE_MAX);
 	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ text, 8 }, 1), 4);
-	assert_string_equal(text, "last");
+	assert_memory_equal(text, "last", 4);
 	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ text, 8 }, 1), 0);
 }
 
@@ -378,48 +382,185 @@ static void test_check_of_a_certificate(void **state)
 static void test_both_ends_have_the_secrets(void **state)
 {
 	struct pair *p = *state;
-	const struct tls_secret *source, *target;
-	struct ktls_keys keys[2];
+	const struct secret *ours, *theirs;
+	struct secret_keys keys[2];
 
 	secure(p);
-	source = tls_secrets(p->source.tls);
-	target = tls_secrets(p->target.tls);
-	assert_int_equal(tls_suite(p->source.tls), 0x1302);
-	assert_false(tls_is_server(p->source.tls));
-	assert_true(tls_is_server(p->target.tls));
-	for (int side = 0; side < TLS_SIDES; side++) {
-		assert_int_equal(source[side].bytes, 48);
-		assert_int_equal(target[side].bytes, 48);
-		assert_memory_equal(source[side].data, target[side].data, 48);
-		assert_int_equal(ktls_derive(0x1302, &source[side], &keys[side]), 0);
-		assert_int_equal(keys[side].key_bytes, 32);
+	assert_int_equal(tls_suite(p->source.tls)->number, SUITE_AES_256_GCM);
+	assert_ptr_equal(tls_suite(p->source.tls), tls_suite(p->target.tls));
+	for (int sending = 0; sending < 2; sending++) {
+		ours = tls_secret(p->source.tls, sending);
+		theirs = tls_secret(p->target.tls, !sending);
+		assert_int_equal(ours->bytes, 48);
+		assert_int_equal(theirs->bytes, 48);
+		assert_memory_equal(ours->data, theirs->data, 48);
+		assert_int_equal(secret_keys(tls_suite(p->source.tls), ours,
+					     &keys[sending]), 0);
 	}
-	assert_memory_not_equal(keys[TLS_CLIENT].key, keys[TLS_SERVER].key, 32);
-	assert_memory_not_equal(keys[TLS_CLIENT].iv, keys[TLS_SERVER].iv, KTLS_IV_BYTES);
+	assert_memory_not_equal(keys[0].key, keys[1].key, 32);
+	assert_memory_not_equal(keys[0].iv, keys[1].iv, SECRET_IV_BYTES);
 }
 
-/* RFC 8448, section 3: the server's traffic keys for application data */
+/* RFC 8448, section 3: the server's traffic keys for application data, and its record */
+static const struct secret rfc_secret = { 32, {
+	0xa1, 0x1a, 0xf9, 0xf0, 0x55, 0x31, 0xf8, 0x56, 0xad, 0x47, 0x11, 0x6b,
+	0x45, 0xa9, 0x50, 0x32, 0x82, 0x04, 0xb4, 0xf4, 0x4b, 0xfb, 0x6b, 0x3a,
+	0x4b, 0x4f, 0x1f, 0x3f, 0xcb, 0x63, 0x16, 0x43 } };
+
 static void test_keys_are_those_of_the_rfc(void **state)
 {
-	static const struct tls_secret secret = { 32, {
-		0xa1, 0x1a, 0xf9, 0xf0, 0x55, 0x31, 0xf8, 0x56, 0xad, 0x47, 0x11, 0x6b,
-		0x45, 0xa9, 0x50, 0x32, 0x82, 0x04, 0xb4, 0xf4, 0x4b, 0xfb, 0x6b, 0x3a,
-		0x4b, 0x4f, 0x1f, 0x3f, 0xcb, 0x63, 0x16, 0x43 } };
 	static const uint8_t key[] = {
 		0x9f, 0x02, 0x28, 0x3b, 0x6c, 0x9c, 0x07, 0xef,
 		0xc2, 0x6b, 0xb9, 0xf2, 0xac, 0x92, 0xe3, 0x56 };
 	static const uint8_t iv[] = {
 		0xcf, 0x78, 0x2b, 0x88, 0xdd, 0x83, 0x54, 0x9a, 0xad, 0xf1, 0xe9, 0x84 };
-	const struct tls_secret none = { };
-	struct ktls_keys keys;
+	const struct suite *suite = suite_find(SUITE_AES_128_GCM);
+	const struct secret none = { };
+	struct secret_keys keys;
 
 	(void)state;
-	assert_int_equal(ktls_derive(0x1301, &secret, &keys), 0);
-	assert_int_equal(keys.key_bytes, sizeof(key));
+	assert_non_null(suite);
+	assert_null(suite_find(0x1304));
+	assert_int_equal(suite->key_bytes, sizeof(key));
+	assert_int_equal(secret_keys(suite, &rfc_secret, &keys), 0);
 	assert_memory_equal(keys.key, key, sizeof(key));
 	assert_memory_equal(keys.iv, iv, sizeof(iv));
-	assert_int_equal(ktls_derive(0x1304, &secret, &keys), -EOPNOTSUPP);
-	assert_int_equal(ktls_derive(0x1301, &none, &keys), -EOPNOTSUPP);
+	assert_int_equal(secret_keys(suite, &none, &keys), -EINVAL);
+}
+
+/* A pair of keys for one direction */
+static void make_keys(uint16_t number, struct record_key *seal, struct record_key *open)
+{
+	const struct suite *suite = suite_find(number);
+
+	assert_int_equal(record_key_init(seal, suite, &rfc_secret, true), 0);
+	assert_int_equal(record_key_init(open, suite, &rfc_secret, false), 0);
+}
+
+static const uint16_t numbers[] = {
+	SUITE_AES_128_GCM, SUITE_AES_256_GCM, SUITE_CHACHA20_POLY1305
+};
+
+/* Every suite; where there is no room for all, the rest is in the spill */
+static void test_records_of_every_suite(void **state)
+{
+	uint8_t record[RECORD_MAX_BYTES], spill[RECORD_MAX_BYTES];
+	uint8_t in[1000], out[3][400];
+	const struct iovec from[] = { { in, 24 }, { in + 24, 0 }, { in + 24, 976 } };
+	const struct iovec to[] = { { out[0], 400 }, { out[1], 400 } };
+	uint8_t type;
+	ssize_t bytes;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(in); i++)
+		in[i] = byte_at(i);
+	for (size_t n = 0; n < ARRAY_SIZE(numbers); n++) {
+		struct record_key seal, open;
+
+		make_keys(numbers[n], &seal, &open);
+		for (int again = 0; again < 3; again++) {
+			bytes = record_seal(&seal, RECORD_DATA, from, 0, sizeof(in), record);
+			assert_int_equal(bytes, sizeof(in) + RECORD_EXTRA_BYTES);
+			assert_int_equal(record_whole(record, (size_t)bytes), bytes);
+			assert_int_equal(record_whole(record, (size_t)bytes - 1), 0);
+			assert_int_equal(record_open(&open, record, (size_t)bytes, to, 2, 100,
+						     spill, &type), sizeof(in));
+			assert_int_equal(type, RECORD_DATA);
+			assert_memory_equal(out[0] + 100, in, 300);
+			assert_memory_equal(out[1], in + 300, 400);
+			assert_memory_equal(spill, in + 700, 300);
+			record_key_renew(&seal);
+			record_key_renew(&open);
+		}
+		record_key_exit(&seal);
+		record_key_exit(&open);
+	}
+}
+
+/* Padding (RFC 8446, section 5.4): zeros after the type */
+static void test_padded_records(void **state)
+{
+	static const uint8_t content[] = {
+		'p', 'a', 'g', 'e', RECORD_DATA, 0, 0, 0, 'x', RECORD_ALERT, 0, 0 };
+	uint8_t record[RECORD_MAX_BYTES], spill[RECORD_MAX_BYTES], out[2];
+	const struct iovec data = { (void *)content, 8 };
+	const struct iovec alert = { (void *)(content + 8), 4 };
+	const struct iovec nothing = { (void *)(content + 5), 3 };
+	const struct iovec to = { out, 2 };
+	struct record_key seal, open;
+	ssize_t bytes;
+	uint8_t type;
+
+	(void)state;
+	make_keys(SUITE_AES_128_GCM, &seal, &open);
+	bytes = record_seal(&seal, 0, &data, 0, 8, record);
+	assert_int_equal(record_open(&open, record, (size_t)bytes, &to, 1, 0, spill, &type), 4);
+	assert_int_equal(type, RECORD_DATA);
+	assert_memory_equal(out, "pa", 2);
+	assert_memory_equal(spill, "ge", 2);
+	bytes = record_seal(&seal, 0, &alert, 0, 4, record);
+	assert_int_equal(record_open(&open, record, (size_t)bytes, &to, 1, 0, spill, &type), 1);
+	assert_int_equal(type, RECORD_ALERT);
+	assert_int_equal(spill[0], 'x');
+	/* Nothing but padding */
+	bytes = record_seal(&seal, 0, &nothing, 0, 3, record);
+	assert_int_equal(record_open(&open, record, (size_t)bytes, &to, 1, 0, spill, &type),
+			 -EPROTO);
+	record_key_exit(&seal);
+	record_key_exit(&open);
+}
+
+static void test_what_is_no_record(void **state)
+{
+	static const struct {
+		uint8_t header[RECORD_HEADER_BYTES];
+		int expected;
+	} cases[] = {
+		{ { 23, 3, 3, 0, 17 }, 0 },
+		{ { 23, 3, 3, 0, 16 }, -EPROTO },
+		{ { 23, 3, 3, 0x41, 0x00 }, 0 },	/* 16384 + 256 */
+		{ { 23, 3, 3, 0x41, 0x01 }, -EPROTO },
+		{ { 23, 3, 1, 0, 17 }, -EPROTO },
+		{ { 23, 2, 3, 0, 17 }, -EPROTO },
+		{ { 20, 3, 3, 0, 17 }, -EPROTO },
+		{ { 21, 3, 3, 0, 17 }, -EPROTO },
+		{ { 1, 0, 0, 0, 0 }, -EPROTO },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(record_whole(cases[i].header, 5), cases[i].expected);
+		assert_int_equal(record_whole(cases[i].header, 4), 0);
+	}
+}
+
+/* Every bit of a record is protected; and none is taken twice, or out of turn */
+static void test_changed_records(void **state)
+{
+	uint8_t record[64], spill[RECORD_MAX_BYTES], out[8];
+	const struct iovec from = { (char *)"contents", 8 };
+	const struct iovec to = { out, 8 };
+	struct record_key seal, open;
+	ssize_t bytes;
+	uint8_t type;
+
+	(void)state;
+	for (size_t at = 0; at < 8 + RECORD_EXTRA_BYTES; at++) {
+		make_keys(SUITE_AES_256_GCM, &seal, &open);
+		bytes = record_seal(&seal, RECORD_DATA, &from, 0, 8, record);
+		record[at] ^= (uint8_t)(1 << at % 8);
+		assert_int_equal(record_open(&open, record, (size_t)bytes, &to, 1, 0, spill,
+					     &type), -EBADMSG);
+		record_key_exit(&seal);
+		record_key_exit(&open);
+	}
+	make_keys(SUITE_AES_256_GCM, &seal, &open);
+	bytes = record_seal(&seal, RECORD_DATA, &from, 0, 8, record);
+	assert_int_equal(record_open(&open, record, (size_t)bytes, &to, 1, 0, spill, &type), 8);
+	assert_int_equal(record_open(&open, record, (size_t)bytes, &to, 1, 0, spill, &type),
+			 -EBADMSG);
+	record_key_exit(&seal);
+	record_key_exit(&open);
 }
 
 /* What a receive on a socket of the kernel's brings besides data */
@@ -474,6 +615,10 @@ int main(void)
 		WITH_PAIR(test_check_of_a_certificate),
 		WITH_PAIR(test_both_ends_have_the_secrets),
 		cmocka_unit_test(test_keys_are_those_of_the_rfc),
+		cmocka_unit_test(test_records_of_every_suite),
+		cmocka_unit_test(test_padded_records),
+		cmocka_unit_test(test_what_is_no_record),
+		cmocka_unit_test(test_changed_records),
 		cmocka_unit_test(test_alerts_of_the_kernel),
 	};
 

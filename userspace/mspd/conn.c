@@ -193,9 +193,13 @@ static int choose_cipher(struct conn *conn)
 	int ret;
 
 	snprintf(conn->peer, sizeof(conn->peer), "%s", tls_peer(conn->tls));
-	conn->cipher = CONN_TLS;
-	if (!conn->identity->kernel)
-		return 0;
+	if (!conn->identity->kernel) {
+		conn->cipher = CONN_TLS;
+		ret = tls_begin_records(conn->tls);
+		if (ret)
+			keep_error(conn, tls_error(conn->tls));
+		return ret;
+	}
 	ret = ktls_enable(conn->fd, conn->tls);
 	if (ret) {
 		snprintf(conn->error, sizeof(conn->error), "kernel TLS: %s",

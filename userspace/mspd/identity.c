@@ -296,16 +296,13 @@ static int set_up(struct identity *identity, const struct identity_params *param
 			    params->ciphersuites);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 0);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_CLEANSE_PLAINTEXT);
-	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-			 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, verify, identity);
 	identity->bio = tls_bio_method();
 	if (!identity->bio)
 		return fail(error, "out of memory");
-	if (identity->kernel)
-		SSL_CTX_set_keylog_callback(ctx, tls_take_secret);
+	SSL_CTX_set_keylog_callback(ctx, tls_take_secret);
 	return 0;
 }
 

@@ -3,38 +3,21 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <linux/tls.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
-#include <openssl/ssl.h>
-#include "common/util.h"
 #include "ktls.h"
+#include "record.h"
+#include "secret.h"
 
 #ifndef SOL_TLS
 #define SOL_TLS		282
 #endif
 
-/* RFC 8446, section 5.1 and appendix B.2 */
-#define RECORD_ALERT		21
-#define RECORD_DATA		23
+/* RFC 8446, section 6 */
 #define ALERT_WARNING		1
 #define ALERT_CLOSE_NOTIFY	0
-
-/* Suites of TLS 1.3: RFC 8446, appendix B.4 */
-static const struct suite {
-	uint16_t number;
-	const char *digest;
-	size_t key_bytes;
-} suites[] = {
-	{ 0x1301, "SHA256", 16 },	/* AES-128-GCM */
-	{ 0x1302, "SHA384", 32 },	/* AES-256-GCM */
-	{ 0x1303, "SHA256", 32 },	/* ChaCha20-Poly1305 */
-};
 
 /* What setsockopt() takes, by suite */
 union crypto_info {
@@ -44,77 +27,21 @@ union crypto_info {
 	struct tls12_crypto_info_chacha20_poly1305 chacha20;
 };
 
-static const struct suite *find_suite(uint16_t number)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
-		if (suites[i].number == number)
-			return &suites[i];
-	}
-	return NULL;
-}
-
-/* HKDF-Expand-Label of RFC 8446, section 7.1, with an empty context */
-static int expand(const struct suite *suite, const struct tls_secret *secret,
-		  const char *label, unsigned char *out, size_t bytes)
-{
-	EVP_KDF *kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_TLS1_3_KDF, NULL);
-	EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
-	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_int(OSSL_KDF_PARAM_MODE, &mode),
-		OSSL_PARAM_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)suite->digest, 0),
-		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_KEY, (void *)secret->data,
-					secret->bytes),
-		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_PREFIX, (char *)"tls13 ", 6),
-		OSSL_PARAM_octet_string(OSSL_KDF_PARAM_LABEL, (char *)label,
-					strlen(label)),
-		OSSL_PARAM_END
-	};
-	int ret = ctx && EVP_KDF_derive(ctx, out, bytes, params) > 0 ? 0 : -EIO;
-
-	EVP_KDF_CTX_free(ctx);
-	EVP_KDF_free(kdf);
-	return ret;
-}
-
-/**
- * ktls_derive() - key and IV from a traffic secret (RFC 8446, section 7.3)
- * @suite: number of the suite
- * @secret: of one side
- * @keys: result; to be cleared by the caller
- *
- * Return: 0; -EOPNOTSUPP: another suite, or no secret; -EIO.
- */
-int ktls_derive(uint16_t suite, const struct tls_secret *secret,
-		struct ktls_keys *keys)
-{
-	const struct suite *s = find_suite(suite);
-	int ret;
-
-	if (!s || !secret->bytes)
-		return -EOPNOTSUPP;
-	keys->key_bytes = s->key_bytes;
-	ret = expand(s, secret, "key", keys->key, s->key_bytes);
-	if (ret)
-		return ret;
-	return expand(s, secret, "iv", keys->iv, sizeof(keys->iv));
-}
-
 /* GCM: the first four bytes of the IV are what the kernel calls the salt */
-static socklen_t fill_info(union crypto_info *info, uint16_t suite,
-			   const struct ktls_keys *keys)
+static socklen_t fill_info(union crypto_info *info, const struct suite *suite,
+			   const struct secret_keys *keys)
 {
 	memset(info, 0, sizeof(*info));
 	info->info.version = TLS_1_3_VERSION;
-	switch (suite) {
-	case 0x1301:
+	switch (suite->number) {
+	case SUITE_AES_128_GCM:
 		info->info.cipher_type = TLS_CIPHER_AES_GCM_128;
 		memcpy(info->aes128.salt, keys->iv, sizeof(info->aes128.salt));
 		memcpy(info->aes128.iv, keys->iv + sizeof(info->aes128.salt),
 		       sizeof(info->aes128.iv));
 		memcpy(info->aes128.key, keys->key, sizeof(info->aes128.key));
 		return sizeof(info->aes128);
-	case 0x1302:
+	case SUITE_AES_256_GCM:
 		info->info.cipher_type = TLS_CIPHER_AES_GCM_256;
 		memcpy(info->aes256.salt, keys->iv, sizeof(info->aes256.salt));
 		memcpy(info->aes256.iv, keys->iv + sizeof(info->aes256.salt),
@@ -129,15 +56,15 @@ static socklen_t fill_info(union crypto_info *info, uint16_t suite,
 	}
 }
 
-static int set_direction(int fd, int direction, uint16_t suite,
-			 const struct tls_secret *secret)
+static int set_direction(int fd, int direction, const struct suite *suite,
+			 const struct secret *secret)
 {
-	struct ktls_keys keys;
+	struct secret_keys keys;
 	union crypto_info info;
 	socklen_t bytes;
 	int ret;
 
-	ret = ktls_derive(suite, secret, &keys);
+	ret = secret_keys(suite, secret, &keys);
 	if (ret)
 		goto cleanse;
 	bytes = fill_info(&info, suite, &keys);
@@ -149,8 +76,8 @@ cleanse:
 	return ret;
 }
 
-static int set_both(int fd, uint16_t suite, const struct tls_secret *send,
-		    const struct tls_secret *receive)
+static int set_both(int fd, const struct suite *suite, const struct secret *send,
+		    const struct secret *receive)
 {
 	int ret;
 
@@ -171,11 +98,7 @@ static int set_both(int fd, uint16_t suite, const struct tls_secret *send,
  */
 int ktls_enable(int fd, const struct tls *tls)
 {
-	const struct tls_secret *secrets = tls_secrets(tls);
-	enum tls_side own = tls_is_server(tls) ? TLS_SERVER : TLS_CLIENT;
-	enum tls_side peer = tls_is_server(tls) ? TLS_CLIENT : TLS_SERVER;
-
-	return set_both(fd, tls_suite(tls), &secrets[own], &secrets[peer]);
+	return set_both(fd, tls_suite(tls), tls_secret(tls, true), tls_secret(tls, false));
 }
 
 /* Only a connected socket can be asked */
@@ -207,13 +130,14 @@ static int connected_socket(void)
  */
 bool ktls_available(void)
 {
-	const struct tls_secret secret = { .bytes = 32 };
+	const struct secret secret = { .bytes = SECRET_MAX_BYTES };
+	const struct suite *suite;
 	bool available = true;
 
-	for (size_t i = 0; i < ARRAY_SIZE(suites) && available; i++) {
+	for (size_t i = 0; available && (suite = suite_at(i)); i++) {
 		int fd = connected_socket();
 
-		available = fd >= 0 && !set_both(fd, suites[i].number, &secret, &secret);
+		available = fd >= 0 && !set_both(fd, suite, &secret, &secret);
 		close(fd);
 	}
 	return available;
@@ -247,16 +171,10 @@ int ktls_check(const struct msghdr *msg, int bytes, char why[TLS_ERROR_BYTES])
 
 	if (type == RECORD_DATA)
 		return bytes;
-	if (type != RECORD_ALERT || bytes < 2 || msg->msg_iov->iov_len < 2) {
-		snprintf(why, TLS_ERROR_BYTES,
-			 "TLS: a record of type %d, which kernel TLS cannot take", type);
-		return -EPROTO;
-	}
-	if (body[1] == ALERT_CLOSE_NOTIFY)
-		return 0;
-	snprintf(why, TLS_ERROR_BYTES, "TLS: the peer refuses: %s",
-		 SSL_alert_desc_string_long(body[1]));
-	return -EPROTO;
+	/* The first segment is where small frames go: it holds an alert */
+	if (msg->msg_iov->iov_len < (size_t)bytes)
+		bytes = 0;
+	return tls_control(type, body, (size_t)bytes, why);
 }
 
 /**

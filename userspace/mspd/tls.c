@@ -6,14 +6,18 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include "common/util.h"
+#include "record.h"
 #include "tls.h"
 
 /* What one receive or send of the socket carries at most */
 #define BUFFER_BYTES	(256u << 10)
-/* What a record has beside its plain bytes, and more than that */
-#define RECORD_EXTRA	512u
 /* OpenSSL's reasons from here on are alerts that the peer has sent */
 #define ALERT_REASONS	1000
+/* RFC 8446, sections 6 and 4.6.3 */
+#define ALERT_WARNING		1
+#define ALERT_CLOSE_NOTIFY	0
+#define KEY_UPDATE		24
+#define KEY_UPDATE_BYTES	5
 
 /**
  * struct buffer - ciphertext on its way
@@ -27,20 +31,31 @@ struct buffer {
 	size_t tail;
 };
 
+/* Whose traffic secret */
+enum side {
+	CLIENT,
+	SERVER,
+	SIDES,
+};
+
 /**
  * struct tls - TLS of one connection
- * @ssl:	OpenSSL's
+ * @ssl:	OpenSSL's, during the handshake
  * @identity:	own; held
  * @server:	the peer has connected
  * @in:		what was received
  * @out:	what is to be sent
  * @wanted:	bytes that OpenSSL waits for
+ * @suite:	that was agreed on
+ * @secrets:	of the traffic, by side
+ * @send, @receive: what protects records
  * @ended:	the peer has said that it sends no more
  * @rekey:	records that a key protects; 0 = keys are not renewed
- * @records:	with the present key
+ * @answer:	the peer wants our key renewed
+ * @spill:	plain bytes for which there was no room
+ * @spilled:	how many
+ * @taken:	how many of them were taken
  * @peer:	its identity, once the handshake has ended
- * @secrets:	of the traffic, by side, if the kernel is to have them
- * @gather:	plain bytes of a record whose segments are short
  * @error:	why not
  */
 struct tls {
@@ -50,12 +65,17 @@ struct tls {
 	struct buffer in;
 	struct buffer out;
 	size_t wanted;
+	const struct suite *suite;
+	struct secret secrets[SIDES];
+	struct record_key send;
+	struct record_key receive;
 	bool ended;
 	uint32_t rekey;
-	uint32_t records;
+	bool answer;
+	uint8_t *spill;
+	size_t spilled;
+	size_t taken;
 	char peer[IDENTITY_BYTES];
-	struct tls_secret secrets[TLS_SIDES];
-	uint8_t *gather;
 	char error[TLS_ERROR_BYTES];
 };
 
@@ -124,21 +144,21 @@ BIO_METHOD *tls_bio_method(void)
 /* ---- secrets ---- */
 
 /**
- * tls_take_secret() - remember the traffic secrets, for the kernel
+ * tls_take_secret() - remember the traffic secrets
  * @ssl: of a struct tls
  * @line: as in a key log: label, client random, secret in hexadecimal digits
  */
 void tls_take_secret(const SSL *ssl, const char *line)
 {
-	static const char *const labels[TLS_SIDES] = {
-		[TLS_CLIENT] = "CLIENT_TRAFFIC_SECRET_0 ",
-		[TLS_SERVER] = "SERVER_TRAFFIC_SECRET_0 ",
+	static const char *const labels[SIDES] = {
+		[CLIENT] = "CLIENT_TRAFFIC_SECRET_0 ",
+		[SERVER] = "SERVER_TRAFFIC_SECRET_0 ",
 	};
 	struct tls *tls = SSL_get_app_data(ssl);
 	const char *hex = strrchr(line, ' ');
 
-	for (int side = 0; hex && side < TLS_SIDES; side++) {
-		struct tls_secret *secret = &tls->secrets[side];
+	for (int side = 0; hex && side < SIDES; side++) {
+		struct secret *secret = &tls->secrets[side];
 
 		if (strncmp(line, labels[side], strlen(labels[side])))
 			continue;
@@ -149,23 +169,22 @@ void tls_take_secret(const SSL *ssl, const char *line)
 }
 
 /**
- * tls_secrets() - the traffic secrets by enum tls_side
- * @tls: after its handshake; only of an identity with @kernel
+ * tls_secret() - the traffic secret of one direction
+ * @tls: after its handshake
+ * @sending: of what is sent, not of what is received
  */
-const struct tls_secret *tls_secrets(const struct tls *tls)
+const struct secret *tls_secret(const struct tls *tls, bool sending)
 {
-	return tls->secrets;
+	return &tls->secrets[tls->server == sending ? SERVER : CLIENT];
 }
 
 /**
  * tls_suite() - which suite was agreed on
  * @tls: after its handshake
- *
- * Return: its number (RFC 8446, appendix B.4).
  */
-uint16_t tls_suite(const struct tls *tls)
+const struct suite *tls_suite(const struct tls *tls)
 {
-	return SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(tls->ssl));
+	return tls->suite;
 }
 
 /* ---- life ---- */
@@ -176,12 +195,12 @@ static int set_up(struct tls *tls)
 
 	tls->in.data = malloc(BUFFER_BYTES);
 	tls->out.data = malloc(BUFFER_BYTES);
-	tls->gather = malloc(TLS_RECORD_BYTES);
+	tls->spill = malloc(RECORD_MAX_BYTES);
 	tls->ssl = SSL_new(tls->identity->ctx);
 	bio = BIO_new(tls->identity->bio);
 	if (!bio)
 		return -ENOMEM;
-	if (!tls->in.data || !tls->out.data || !tls->gather || !tls->ssl) {
+	if (!tls->in.data || !tls->out.data || !tls->spill || !tls->ssl) {
 		BIO_free(bio);
 		return -ENOMEM;
 	}
@@ -230,12 +249,14 @@ void tls_free(struct tls *tls)
 	identity_put(tls->identity);
 	free(tls->in.data);
 	free(tls->out.data);
-	OPENSSL_clear_free(tls->gather, tls->gather ? TLS_RECORD_BYTES : 0);
+	OPENSSL_clear_free(tls->spill, tls->spill ? RECORD_MAX_BYTES : 0);
+	record_key_exit(&tls->send);
+	record_key_exit(&tls->receive);
 	OPENSSL_cleanse(tls->secrets, sizeof(tls->secrets));
 	free(tls);
 }
 
-/* ---- errors ---- */
+/* ---- the handshake ---- */
 
 static int broken(struct tls *tls)
 {
@@ -256,31 +277,26 @@ static int broken(struct tls *tls)
 	return -EPROTO;
 }
 
-/* What a call of OpenSSL that did not succeed means */
-static int outcome(struct tls *tls, int ret)
+static int fail(struct tls *tls, const char *why)
 {
-	switch (SSL_get_error(tls->ssl, ret)) {
-	case SSL_ERROR_WANT_READ:
-	case SSL_ERROR_WANT_WRITE:
-		return -EAGAIN;
-	case SSL_ERROR_ZERO_RETURN:
-		tls->ended = true;
-		return 0;
-	default:
+	snprintf(tls->error, sizeof(tls->error), "TLS: %s", why);
+	return -EPROTO;
+}
+
+/* All that is wanted of OpenSSL is known: peer, suite, secrets */
+static int end_handshake(struct tls *tls)
+{
+	X509 *cert = SSL_get0_peer_certificate(tls->ssl);
+
+	if (!cert || identity_of(cert, tls->peer))
 		return broken(tls);
-	}
+	tls->suite = suite_find(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(tls->ssl)));
+	if (!tls->suite || !tls->secrets[CLIENT].bytes || !tls->secrets[SERVER].bytes)
+		return fail(tls, "a suite that is not known here");
+	SSL_free(tls->ssl);
+	tls->ssl = NULL;
+	return 0;
 }
-
-/**
- * tls_error() - why a call has failed, for messages
- * @tls: the object
- */
-const char *tls_error(const struct tls *tls)
-{
-	return tls->error;
-}
-
-/* ---- the handshake ---- */
 
 /**
  * tls_handshake() - go on with the handshake
@@ -292,22 +308,42 @@ const char *tls_error(const struct tls *tls)
  */
 int tls_handshake(struct tls *tls)
 {
-	X509 *cert;
 	int ret;
 
 	ERR_clear_error();
 	ret = SSL_do_handshake(tls->ssl);
-	if (ret != 1) {
-		ret = outcome(tls, ret);
-		if (ret)
-			return ret;
-		snprintf(tls->error, sizeof(tls->error), "TLS: the peer has ended it");
-		return -EPROTO;
-	}
-	cert = SSL_get0_peer_certificate(tls->ssl);
-	if (!cert || identity_of(cert, tls->peer))
+	if (ret == 1)
+		return end_handshake(tls);
+	switch (SSL_get_error(tls->ssl, ret)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return -EAGAIN;
+	default:
 		return broken(tls);
+	}
+}
+
+/**
+ * tls_begin_records() - protect here what follows the handshake
+ * @tls: its handshake has ended
+ *
+ * Return: 0 or -EPROTO.
+ */
+int tls_begin_records(struct tls *tls)
+{
+	if (record_key_init(&tls->send, tls->suite, tls_secret(tls, true), true) ||
+	    record_key_init(&tls->receive, tls->suite, tls_secret(tls, false), false))
+		return fail(tls, "keys could not be made");
 	return 0;
+}
+
+/**
+ * tls_error() - why a call has failed, for messages
+ * @tls: the object
+ */
+const char *tls_error(const struct tls *tls)
+{
+	return tls->error;
 }
 
 /**
@@ -320,15 +356,6 @@ const char *tls_peer(const struct tls *tls)
 }
 
 /**
- * tls_is_server() - has the peer connected?
- * @tls: the object
- */
-bool tls_is_server(const struct tls *tls)
-{
-	return tls->server;
-}
-
-/**
  * tls_allow_rekey() - renew the key of what is sent from time to time
  * @tls: the object; the peer can take a KeyUpdate
  * @records: that a key protects
@@ -338,70 +365,117 @@ void tls_allow_rekey(struct tls *tls, uint32_t records)
 	tls->rekey = records;
 }
 
-/* ---- plain bytes ---- */
+/* ---- receiving ---- */
 
 /**
- * tls_read() - take plain bytes out
- * @tls: after its handshake
- * @iov: where to
- * @count: segments
+ * tls_control() - what a record means that is not data
+ * @type: of its content
+ * @content: of it
+ * @bytes: of it
+ * @why: on error, what it says
  *
- * Return: bytes, as many as fit or have come; 0: the peer sends no more; -EAGAIN: receive
- * more; -EPROTO.
+ * Return: 0: the peer sends no more; -EPROTO.
  */
-ssize_t tls_read(struct tls *tls, const struct iovec *iov, unsigned int count)
+int tls_control(int type, const uint8_t *content, size_t bytes,
+		char why[TLS_ERROR_BYTES])
 {
-	ssize_t total = 0;
-	size_t at = 0;
-	size_t got;
+	if (type != RECORD_ALERT || bytes != 2) {
+		snprintf(why, TLS_ERROR_BYTES, "TLS: an unexpected record of type %d, %zu bytes",
+			 type, bytes);
+		return -EPROTO;
+	}
+	if (content[1] == ALERT_CLOSE_NOTIFY)
+		return 0;
+	snprintf(why, TLS_ERROR_BYTES, "TLS: the peer refuses: %s",
+		 SSL_alert_desc_string_long(content[1]));
+	return -EPROTO;
+}
+
+static bool is_key_update(uint8_t type, const uint8_t *content, size_t bytes)
+{
+	static const uint8_t start[] = { KEY_UPDATE, 0, 0, 1 };
+
+	return type == RECORD_HANDSHAKE && bytes == KEY_UPDATE_BYTES &&
+	       !memcmp(content, start, sizeof(start)) && content[4] <= 1;
+}
+
+/* A record without data: -EAGAIN to go on with the next */
+static int take_control(struct tls *tls, uint8_t type, size_t bytes)
+{
 	int ret;
 
-	ERR_clear_error();
-	while (count && !tls->ended) {
-		if (at == iov->iov_len) {
-			iov++;
-			count--;
-			at = 0;
-			continue;
-		}
-		ret = SSL_read_ex(tls->ssl, (char *)iov->iov_base + at, iov->iov_len - at,
-				  &got);
-		if (!ret) {
-			ret = outcome(tls, ret);
-			return total ? total : ret;
-		}
-		at += got;
-		total += (ssize_t)got;
+	if (!is_key_update(type, tls->spill, bytes)) {
+		ret = tls_control(type, tls->spill, bytes, tls->error);
+		tls->ended = !ret;
+		return ret;
 	}
-	return total;
+	tls->answer |= tls->spill[4];
+	if (record_key_renew(&tls->receive))
+		return fail(tls, "key could not be renewed");
+	return -EAGAIN;
 }
 
-/* The next record's plain bytes: where they lie, or together where they lie scattered */
-static const void *next_record(struct tls *tls, const struct iovec *iov,
-			       unsigned int count, size_t at, size_t *bytes)
+/* What did not fit the last time */
+static size_t take_spilled(struct tls *tls, const struct iovec *iov, size_t at)
 {
-	size_t got = 0;
+	size_t step = min(tls->spilled - tls->taken, iov->iov_len - at);
 
-	if (iov->iov_len - at >= TLS_RECORD_BYTES || count == 1) {
-		*bytes = min(iov->iov_len - at, (size_t)TLS_RECORD_BYTES);
-		return (const char *)iov->iov_base + at;
+	memcpy((char *)iov->iov_base + at, tls->spill + tls->taken, step);
+	tls->taken += step;
+	if (tls->taken == tls->spilled) {
+		OPENSSL_cleanse(tls->spill, tls->spilled);
+		tls->spilled = 0;
+		tls->taken = 0;
 	}
-	for (; count && got < TLS_RECORD_BYTES; iov++, count--, at = 0) {
-		size_t step = min(iov->iov_len - at, TLS_RECORD_BYTES - got);
-
-		memcpy(tls->gather + got, (const char *)iov->iov_base + at, step);
-		got += step;
-	}
-	*bytes = got;
-	return tls->gather;
+	return step;
 }
 
-static void renew_key(struct tls *tls)
+static size_t room_of(const struct iovec *iov, unsigned int count, size_t at)
 {
-	if (!tls->rekey || ++tls->records < tls->rekey)
+	size_t room = 0;
+
+	/* No record has more */
+	for (; count && room < RECORD_PLAIN_BYTES; iov++, count--, at = 0)
+		room += iov->iov_len - at;
+	return room;
+}
+
+/* Open the next record: bytes that are in the segments, or why there are none */
+static ssize_t open_next(struct tls *tls, const struct iovec *iov, unsigned int count,
+			 size_t at)
+{
+	const uint8_t *record = tls->in.data + tls->in.head;
+	ssize_t bytes = record_whole(record, tls->in.tail - tls->in.head);
+	size_t room = room_of(iov, count, at);
+	ssize_t content;
+	uint8_t type;
+
+	if (!bytes)
+		return -EAGAIN;
+	if (bytes < 0)
+		return fail(tls, "this is no protected record");
+	content = record_open(&tls->receive, record, (size_t)bytes, iov, count, at,
+			      tls->spill, &type);
+	if (content < 0)
+		return fail(tls, "a record was changed on its way, or is of another key");
+	tls->in.head += (size_t)bytes;
+	if (type != RECORD_DATA)
+		return take_control(tls, type, (size_t)content);
+	if ((size_t)content > room) {
+		tls->spilled = (size_t)content - room;
+		return (ssize_t)room;
+	}
+	return content;
+}
+
+/* Part of a record stays where there is room for the rest of it */
+static void compact(struct buffer *in)
+{
+	if (!in->head)
 		return;
-	tls->records = 0;
-	SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+	memmove(in->data, in->data + in->head, in->tail - in->head);
+	in->tail -= in->head;
+	in->head = 0;
 }
 
 static void step_over(const struct iovec **iov, unsigned int *count, size_t *at,
@@ -416,8 +490,78 @@ static void step_over(const struct iovec **iov, unsigned int *count, size_t *at,
 }
 
 /**
+ * tls_read() - take plain bytes out
+ * @tls: after tls_begin_records()
+ * @iov: where to
+ * @count: segments
+ *
+ * Return: bytes, as many as fit or have come; 0: the peer sends no more; -EAGAIN: receive
+ * more; -EPROTO.
+ */
+ssize_t tls_read(struct tls *tls, const struct iovec *iov, unsigned int count)
+{
+	ssize_t total = 0;
+	ssize_t got;
+	size_t at = 0;
+
+	step_over(&iov, &count, &at, 0);
+	while (count && !tls->ended) {
+		if (tls->spilled)
+			got = (ssize_t)take_spilled(tls, iov, at);
+		else
+			got = open_next(tls, iov, count, at);
+		if (got == -EAGAIN && record_whole(tls->in.data + tls->in.head,
+						   tls->in.tail - tls->in.head))
+			continue;
+		if (got == -EAGAIN)
+			compact(&tls->in);
+		if (got <= 0)
+			return total ? total : got;
+		total += got;
+		step_over(&iov, &count, &at, (size_t)got);
+	}
+	return total;
+}
+
+/* ---- sending ---- */
+
+static bool has_room(const struct tls *tls)
+{
+	/* For the record, and for a KeyUpdate before it */
+	return BUFFER_BYTES - tls->out.tail >=
+	       RECORD_PLAIN_BYTES + KEY_UPDATE_BYTES + 2 * RECORD_EXTRA_BYTES;
+}
+
+static int seal(struct tls *tls, enum record_type type, const struct iovec *iov, size_t at,
+		size_t bytes)
+{
+	ssize_t put = record_seal(&tls->send, type, iov, at, bytes,
+				  tls->out.data + tls->out.tail);
+
+	if (put < 0)
+		return fail(tls, "a record could not be made");
+	tls->out.tail += (size_t)put;
+	return 0;
+}
+
+static int renew_key(struct tls *tls)
+{
+	uint8_t message[KEY_UPDATE_BYTES] = { KEY_UPDATE, 0, 0, 1, 0 };
+	const struct iovec iov = { message, sizeof(message) };
+	int ret;
+
+	if (!tls->answer && (!tls->rekey || tls->send.sequence < tls->rekey))
+		return 0;
+	tls->answer = false;
+	ret = seal(tls, RECORD_HANDSHAKE, &iov, 0, sizeof(message));
+	if (ret)
+		return ret;
+	return record_key_renew(&tls->send) ? fail(tls, "key could not be renewed") : 0;
+}
+
+/**
  * tls_write() - put plain bytes in
- * @tls: after its handshake
+ * @tls: after tls_begin_records()
  * @iov: them
  * @count: segments
  *
@@ -427,35 +571,30 @@ static void step_over(const struct iovec **iov, unsigned int *count, size_t *at,
 ssize_t tls_write(struct tls *tls, const struct iovec *iov, unsigned int count)
 {
 	ssize_t total = 0;
-	const void *from;
-	size_t bytes, put, at = 0;
-	int ret;
+	size_t bytes, at = 0;
 
-	ERR_clear_error();
 	step_over(&iov, &count, &at, 0);
-	while (count && BUFFER_BYTES - tls->out.tail >= TLS_RECORD_BYTES + RECORD_EXTRA) {
-		from = next_record(tls, iov, count, at, &bytes);
-		ret = SSL_write_ex(tls->ssl, from, bytes, &put);
-		if (!ret) {
-			ret = outcome(tls, ret);
-			return ret == -EAGAIN ? total : ret ? ret : -EPROTO;
-		}
-		total += (ssize_t)put;
-		step_over(&iov, &count, &at, put);
-		renew_key(tls);
+	while (count && has_room(tls)) {
+		bytes = min(room_of(iov, count, at), (size_t)RECORD_PLAIN_BYTES);
+		if (renew_key(tls) || seal(tls, RECORD_DATA, iov, at, bytes))
+			return -EPROTO;
+		total += (ssize_t)bytes;
+		step_over(&iov, &count, &at, bytes);
 	}
 	return total;
 }
 
 /**
  * tls_end() - tell the peer that nothing more comes; pending afterwards
- * @tls: after its handshake
+ * @tls: after tls_begin_records(); nothing is pending
  */
 void tls_end(struct tls *tls)
 {
-	ERR_clear_error();
-	SSL_shutdown(tls->ssl);
-	ERR_clear_error();
+	uint8_t alert[] = { ALERT_WARNING, ALERT_CLOSE_NOTIFY };
+	const struct iovec iov = { alert, sizeof(alert) };
+
+	if (has_room(tls))
+		seal(tls, RECORD_ALERT, &iov, 0, sizeof(alert));
 }
 
 /* ---- ciphertext ---- */
@@ -498,7 +637,7 @@ void tls_received(struct tls *tls, size_t bytes)
  */
 bool tls_has_input(const struct tls *tls)
 {
-	return tls->in.head < tls->in.tail || SSL_pending(tls->ssl);
+	return tls->in.head < tls->in.tail || tls->spilled;
 }
 
 /**

@@ -2,7 +2,11 @@
 /*
  * TLS of one connection, without I/O of its own: ciphertext that was received is
  * put in, ciphertext to be sent is taken out, by who owns the socket (conn.c).
- * OpenSSL does the work; see Documentation/security.rst.
+ *
+ * OpenSSL does the handshake.  What follows it is protected by record.c, or by
+ * the kernel (ktls.c), with the secrets that were agreed on: partitions' memory
+ * is then sealed from where it lies, and opened to where it belongs.  See
+ * Documentation/security.rst.
  */
 #ifndef _TLS_H
 #define _TLS_H
@@ -13,37 +17,18 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include "identity.h"
+#include "secret.h"
 
-/* Plain bytes of the longest record */
-#define TLS_RECORD_BYTES	16384
 #define TLS_ERROR_BYTES		256
-/* Traffic secrets have the length of the suite's hash: at most SHA-384's */
-#define TLS_MAX_SECRET		48
 /* A key protects so many records, then comes another */
 #define TLS_REKEY_RECORDS	(1u << 22)
 
 struct tls;
 
-/* Whose traffic secret */
-enum tls_side {
-	TLS_CLIENT,
-	TLS_SERVER,
-	TLS_SIDES,
-};
-
-/**
- * struct tls_secret - a traffic secret of an application's data
- * @bytes:	of it; 0 = not known
- * @data:	the secret
- */
-struct tls_secret {
-	size_t bytes;
-	unsigned char data[TLS_MAX_SECRET];
-};
-
 struct tls *tls_new(struct identity *identity, bool server);
 void tls_free(struct tls *tls);
 int tls_handshake(struct tls *tls);
+int tls_begin_records(struct tls *tls);
 ssize_t tls_read(struct tls *tls, const struct iovec *iov, unsigned int count);
 ssize_t tls_write(struct tls *tls, const struct iovec *iov, unsigned int count);
 void tls_end(struct tls *tls);
@@ -59,9 +44,10 @@ bool tls_has_input(const struct tls *tls);
 void tls_allow_rekey(struct tls *tls, uint32_t records);
 const char *tls_peer(const struct tls *tls);
 const char *tls_error(const struct tls *tls);
-bool tls_is_server(const struct tls *tls);
-const struct tls_secret *tls_secrets(const struct tls *tls);
-uint16_t tls_suite(const struct tls *tls);
+const struct suite *tls_suite(const struct tls *tls);
+const struct secret *tls_secret(const struct tls *tls, bool sending);
+int tls_control(int type, const uint8_t *content, size_t bytes,
+		char why[TLS_ERROR_BYTES]);
 
 /* For identity.c */
 BIO_METHOD *tls_bio_method(void);
