@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "common/util.h"
+#include "mspd/handshake.h"
 #include "mspd/ktls.h"
 #include "mspd/mover.h"
 #include "mspd/record.h"
@@ -25,6 +26,9 @@
 struct end {
 	char directory[32];
 	struct identity *identity;
+	struct buffer in;
+	struct buffer out;
+	struct handshake *handshake;
 	struct tls *tls;
 };
 
@@ -76,14 +80,23 @@ static void write_peer(const struct end *end, const char *name)
 	fclose(file);
 }
 
+static void begin_end(struct end *end, bool server)
+{
+	handshake_free(end->handshake);
+	end->handshake = handshake_new(end->identity, server, &end->in, &end->out);
+	assert_non_null(end->handshake);
+}
+
 static void begin(struct pair *p)
 {
-	tls_free(p->source.tls);
-	tls_free(p->target.tls);
-	p->source.tls = tls_new(p->source.identity, false);
-	p->target.tls = tls_new(p->target.identity, true);
-	assert_non_null(p->source.tls);
-	assert_non_null(p->target.tls);
+	begin_end(&p->source, false);
+	begin_end(&p->target, true);
+}
+
+static void begin_records(struct end *end)
+{
+	end->tls = tls_new(handshake_agreement(end->handshake), &end->in, &end->out);
+	assert_non_null(end->tls);
 }
 
 static int set_up(void **state)
@@ -95,6 +108,8 @@ static int set_up(void **state)
 	strcpy(p->target.directory, "/tmp/tls-t.XXXXXX");
 	assert_non_null(mkdtemp(p->source.directory));
 	assert_non_null(mkdtemp(p->target.directory));
+	assert_false(buffer_init(&p->source.in) || buffer_init(&p->source.out) ||
+		     buffer_init(&p->target.in) || buffer_init(&p->target.out));
 	make_key(p->source.directory);
 	make_key(p->target.directory);
 	load(&p->source);
@@ -122,7 +137,10 @@ static void remove_files(const char *directory)
 
 static void release(struct end *end)
 {
+	handshake_free(end->handshake);
 	tls_free(end->tls);
+	buffer_exit(&end->in);
+	buffer_exit(&end->out);
 	identity_put(end->identity);
 	remove_files(end->directory);
 }
@@ -138,16 +156,13 @@ static int tear_down(void **state)
 }
 
 /* Carry what one end has for the other, at most @most bytes; returns how many */
-static size_t carry(struct tls *from, struct tls *to, size_t most)
+static size_t carry(struct end *from, struct end *to, size_t most)
 {
-	size_t bytes, room;
-	const void *data = tls_pending(from, &bytes);
-	void *space = tls_space(to, &room);
+	size_t bytes = min(buffer_used(&from->out), min(buffer_room(&to->in), most));
 
-	bytes = min(bytes, min(room, most));
-	memcpy(space, data, bytes);
-	tls_received(to, bytes);
-	tls_sent(from, bytes);
+	memcpy(to->in.data + to->in.tail, from->out.data + from->out.head, bytes);
+	to->in.tail += bytes;
+	buffer_drop(&from->out, bytes);
 	return bytes;
 }
 
@@ -159,11 +174,11 @@ static int shake(struct pair *p, int *target_result)
 
 	do {
 		if (source == -EAGAIN)
-			source = tls_handshake(p->source.tls);
-		moved = carry(p->source.tls, p->target.tls, tls_wanted(p->target.tls));
+			source = handshake_step(p->source.handshake);
+		moved = carry(&p->source, &p->target, handshake_wanted(p->target.handshake));
 		if (target == -EAGAIN)
-			target = tls_handshake(p->target.tls);
-		moved += carry(p->target.tls, p->source.tls, tls_wanted(p->source.tls));
+			target = handshake_step(p->target.handshake);
+		moved += carry(&p->target, &p->source, handshake_wanted(p->source.handshake));
 	} while (moved);
 	*target_result = target;
 	return source;
@@ -175,10 +190,10 @@ static void secure(struct pair *p)
 
 	assert_int_equal(shake(p, &target), 0);
 	assert_int_equal(target, 0);
-	assert_false(tls_has_input(p->source.tls));
-	assert_false(tls_has_input(p->target.tls));
-	assert_int_equal(tls_begin_records(p->source.tls), 0);
-	assert_int_equal(tls_begin_records(p->target.tls), 0);
+	assert_int_equal(buffer_used(&p->source.in), 0);
+	assert_int_equal(buffer_used(&p->target.in), 0);
+	begin_records(&p->source);
+	begin_records(&p->target);
 }
 
 static void test_peers_know_each_other(void **state)
@@ -186,9 +201,9 @@ static void test_peers_know_each_other(void **state)
 	struct pair *p = *state;
 
 	secure(p);
-	assert_string_equal(tls_peer(p->source.tls), p->target.identity->name);
-	assert_string_equal(tls_peer(p->target.tls), p->source.identity->name);
-	assert_true(identity_is_name(tls_peer(p->source.tls)));
+	assert_string_equal(handshake_peer(p->source.handshake), p->target.identity->name);
+	assert_string_equal(handshake_peer(p->target.handshake), p->source.identity->name);
+	assert_true(identity_is_name(handshake_peer(p->source.handshake)));
 }
 
 static void test_stranger_is_refused(void **state)
@@ -202,8 +217,9 @@ static void test_stranger_is_refused(void **state)
 	/* The client has ended its part before the server has seen its certificate */
 	assert_int_equal(shake(p, &target), 0);
 	assert_int_equal(target, -EPROTO);
-	assert_non_null(strstr(tls_error(p->target.tls), "certificate of the peer"));
-	assert_int_equal(tls_begin_records(p->source.tls), 0);
+	assert_non_null(strstr(handshake_error(p->target.handshake),
+			       "certificate of the peer"));
+	begin_records(&p->source);
 	assert_int_equal(tls_read(p->source.tls, &(struct iovec){ (char[8]){ 0 }, 8 }, 1),
 			 -EPROTO);
 	assert_non_null(strstr(tls_error(p->source.tls), "the peer refuses"));
@@ -262,7 +278,7 @@ static void send_through(struct pair *p, size_t bytes, const size_t *out_sizes,
 		ret = tls_write(p->source.tls, send, left_out);
 		assert_true(ret >= 0);
 		advance(&send, &left_out, (size_t)ret);
-		carry(p->source.tls, p->target.tls, piece);
+		carry(&p->source, &p->target, piece);
 		ret = tls_read(p->target.tls, receive, left_in);
 		assert_true(ret > 0 || ret == -EAGAIN);
 		if (ret < 0)
@@ -300,14 +316,12 @@ static void test_short_segments_share_records(void **state)
 	struct pair *p = *state;
 	uint8_t data[64 * 256] = { 0 };
 	struct iovec iov[64];
-	size_t bytes;
 
 	secure(p);
 	for (unsigned int i = 0; i < 64; i++)
 		iov[i] = (struct iovec) { data + 256 * i, 256 };
 	assert_int_equal(tls_write(p->source.tls, iov, 64), sizeof(data));
-	tls_pending(p->source.tls, &bytes);
-	assert_in_range(bytes, sizeof(data) + 1, sizeof(data) + 64);
+	assert_int_equal(buffer_used(&p->source.out), sizeof(data) + RECORD_EXTRA_BYTES);
 }
 
 static void test_keys_are_renewed(void **state)
@@ -323,10 +337,10 @@ static void test_keys_are_renewed(void **state)
 	 */
 	tls_allow_rekey(p->source.tls, 1);
 	assert_int_equal(tls_write(p->source.tls, &(struct iovec){ (char *)"a", 1 }, 1), 1);
-	carry(p->source.tls, p->target.tls, SIZE_MAX);
+	carry(&p->source, &p->target, SIZE_MAX);
 	assert_int_equal(tls_write(p->source.tls, &(struct iovec){ (char *)"b", 1 }, 1), 1);
-	tls_sent(p->source.tls, 27);	/* KeyUpdate: 5 + 5 + 1 + 16 bytes */
-	carry(p->source.tls, p->target.tls, SIZE_MAX);
+	buffer_drop(&p->source.out, 5 + RECORD_EXTRA_BYTES);	/* KeyUpdate */
+	carry(&p->source, &p->target, SIZE_MAX);
 	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ (char[2]){ 0 }, 1 }, 1), 1);
 	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ (char[2]){ 0 }, 1 }, 1),
 			 -EPROTO);
@@ -336,12 +350,11 @@ static void test_damage_is_seen(void **state)
 {
 	struct pair *p = *state;
 	char byte;
-	size_t bytes;
 
 	secure(p);
 	assert_int_equal(tls_write(p->source.tls, &(struct iovec){ (char *)"page", 4 }, 1), 4);
-	((uint8_t *)tls_pending(p->source.tls, &bytes))[6] ^= 1;
-	carry(p->source.tls, p->target.tls, SIZE_MAX);
+	p->source.out.data[p->source.out.head + 6] ^= 1;
+	carry(&p->source, &p->target, SIZE_MAX);
 	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ &byte, 1 }, 1), -EPROTO);
 	assert_non_null(strstr(tls_error(p->target.tls), "TLS: "));
 }
@@ -354,7 +367,7 @@ static void test_end_is_told(void **state)
 	secure(p);
 	tls_write(p->source.tls, &(struct iovec){ (char *)"last", 4 }, 1);
 	tls_end(p->source.tls);
-	carry(p->source.tls, p->target.tls, SIZE_MAX);
+	carry(&p->source, &p->target, SIZE_MAX);
 	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ text, 8 }, 1), 4);
 	assert_memory_equal(text, "last", 4);
 	assert_int_equal(tls_read(p->target.tls, &(struct iovec){ text, 8 }, 1), 0);
@@ -382,21 +395,20 @@ static void test_check_of_a_certificate(void **state)
 static void test_both_ends_have_the_secrets(void **state)
 {
 	struct pair *p = *state;
-	const struct secret *ours, *theirs;
+	const struct agreement *ours, *theirs;
 	struct secret_keys keys[2];
 
 	secure(p);
-	assert_int_equal(tls_suite(p->source.tls)->number, SUITE_AES_256_GCM);
-	assert_ptr_equal(tls_suite(p->source.tls), tls_suite(p->target.tls));
-	for (int sending = 0; sending < 2; sending++) {
-		ours = tls_secret(p->source.tls, sending);
-		theirs = tls_secret(p->target.tls, !sending);
-		assert_int_equal(ours->bytes, 48);
-		assert_int_equal(theirs->bytes, 48);
-		assert_memory_equal(ours->data, theirs->data, 48);
-		assert_int_equal(secret_keys(tls_suite(p->source.tls), ours,
-					     &keys[sending]), 0);
-	}
+	ours = handshake_agreement(p->source.handshake);
+	theirs = handshake_agreement(p->target.handshake);
+	assert_int_equal(ours->suite->number, SUITE_AES_256_GCM);
+	assert_ptr_equal(ours->suite, theirs->suite);
+	assert_int_equal(ours->send.bytes, 48);
+	assert_int_equal(ours->receive.bytes, 48);
+	assert_memory_equal(&ours->send, &theirs->receive, sizeof(ours->send));
+	assert_memory_equal(&ours->receive, &theirs->send, sizeof(ours->send));
+	assert_int_equal(secret_keys(ours->suite, &ours->send, &keys[0]), 0);
+	assert_int_equal(secret_keys(ours->suite, &ours->receive, &keys[1]), 0);
 	assert_memory_not_equal(keys[0].key, keys[1].key, 32);
 	assert_memory_not_equal(keys[0].iv, keys[1].iv, SECRET_IV_BYTES);
 }

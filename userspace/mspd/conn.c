@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "conn.h"
+#include "handshake.h"
 #include "ktls.h"
 #include "tls.h"
 
@@ -24,19 +25,19 @@
  * @connecting:	TCP's connect is under way
  * @busy_out, @busy_in: a send or receive of the socket is under way
  * @sending, @receiving: the owner's is
- * @handshaking: TLS has begun, and the owner does not know how it ended
  * @failed:	it has ended badly: what is received goes nowhere
  * @pumping:	received() is being told, and may ask for more
  * @resuming:	@resume_mail is posted
  * @end_wanted:	the peer is to be told that nothing more comes
  * @end_told:	it was
  * @cipher:	who encrypts what the owner sends and receives from now on
- * @tls:	during the handshake, while this process encrypts, and until the last of
- *		that is sent
- * @result:	of the handshake, told once @tls has nothing pending
- * @user_in, @user_out: the owner's lists; with @tls the socket has others
- * @tls_iov_out, @tls_iov_in: these
- * @tls_bytes_out: of ciphertext that the socket was given
+ * @handshake:	as long as the owner does not know how it ended
+ * @result:	of the handshake, told once @out is sent
+ * @tls:	while this process encrypts, and until the last of that is sent
+ * @in, @out:	ciphertext, with @handshake or @tls
+ * @out_bytes:	of @out that the socket was given
+ * @user_in, @user_out: the owner's lists; with @in and @out the socket has others
+ * @iov_in, @iov_out: these
  * @control:	what comes with a record that the kernel has decrypted
  */
 struct conn {
@@ -49,7 +50,6 @@ struct conn {
 	bool busy_in;
 	bool sending;
 	bool receiving;
-	bool handshaking;
 	bool failed;
 	bool pumping;
 	bool resuming;
@@ -58,8 +58,12 @@ struct conn {
 	bool closing;
 	enum conn_cipher cipher;
 	struct identity *identity;
-	struct tls *tls;
+	struct handshake *handshake;
 	int result;
+	struct tls *tls;
+	struct buffer in;
+	struct buffer out;
+	size_t out_bytes;
 	struct ring_op connect_op;
 	struct ring_op send_op;
 	struct ring_op recv_op;
@@ -70,9 +74,8 @@ struct conn {
 	struct msghdr user_in;
 	struct msghdr send_msg;
 	struct msghdr recv_msg;
-	struct iovec tls_iov_out;
-	struct iovec tls_iov_in;
-	size_t tls_bytes_out;
+	struct iovec iov_out;
+	struct iovec iov_in;
 	_Alignas(struct cmsghdr) char control[KTLS_CONTROL_BYTES];
 	char name[CONN_NAME_BYTES + 8];
 	char peer[IDENTITY_BYTES];
@@ -91,12 +94,22 @@ static void set_options(int fd)
 
 /* ---- the end ---- */
 
+/* Nobody encrypts here any more */
+static void drop_tls(struct conn *conn)
+{
+	tls_free(conn->tls);
+	conn->tls = NULL;
+	buffer_exit(&conn->in);
+	buffer_exit(&conn->out);
+}
+
 static void closed_run(struct mail *mail)
 {
 	struct conn *conn = container_of(mail, struct conn, closed_mail);
 
 	conn->handler->closed(conn);
-	tls_free(conn->tls);
+	handshake_free(conn->handshake);
+	drop_tls(conn);
 	identity_put(conn->identity);
 	free(conn);
 }
@@ -147,20 +160,19 @@ static void submit_recv(struct conn *conn)
 	io_uring_prep_recvmsg(sqe, conn->fd, &conn->recv_msg, 0);
 }
 
-/* What TLS has to send; false: nothing */
-static bool send_pending(struct conn *conn)
+/* What there is of ciphertext to send; false: nothing */
+static bool send_ciphertext(struct conn *conn)
 {
-	size_t bytes;
-	const void *from = tls_pending(conn->tls, &bytes);
+	size_t bytes = buffer_used(&conn->out);
 
 	if (!bytes)
 		return false;
 	if (conn->busy_out)
 		return true;
-	conn->tls_bytes_out = bytes;
-	conn->tls_iov_out = (struct iovec) { (void *)from, bytes };
+	conn->out_bytes = bytes;
+	conn->iov_out = (struct iovec) { conn->out.data + conn->out.head, bytes };
 	conn->send_msg = (struct msghdr) {
-		.msg_iov = &conn->tls_iov_out, .msg_iovlen = 1,
+		.msg_iov = &conn->iov_out, .msg_iovlen = 1,
 	};
 	submit_send(conn);
 	return true;
@@ -171,44 +183,41 @@ static bool send_pending(struct conn *conn)
  */
 static void receive_ciphertext(struct conn *conn)
 {
-	size_t room;
-	void *to = tls_space(conn->tls, &room);
+	size_t room = buffer_room(&conn->in);
 
 	if (conn->busy_in)
 		return;
-	if (conn->handshaking)
-		room = min(room, tls_wanted(conn->tls));
-	conn->tls_iov_in = (struct iovec) { to, room };
+	if (conn->handshake)
+		room = handshake_wanted(conn->handshake);
+	conn->iov_in = (struct iovec) { conn->in.data + conn->in.tail, room };
 	conn->recv_msg = (struct msghdr) {
-		.msg_iov = &conn->tls_iov_in, .msg_iovlen = 1,
+		.msg_iov = &conn->iov_in, .msg_iovlen = 1,
 	};
 	submit_recv(conn);
 }
 
 /* ---- the handshake ---- */
 
-/* From here on the kernel encrypts, or tls.c goes on */
+/* From here on the kernel encrypts, or tls.c */
 static int choose_cipher(struct conn *conn)
 {
+	const struct agreement *agreement = handshake_agreement(conn->handshake);
 	int ret;
 
-	snprintf(conn->peer, sizeof(conn->peer), "%s", tls_peer(conn->tls));
+	snprintf(conn->peer, sizeof(conn->peer), "%s", handshake_peer(conn->handshake));
 	if (!conn->identity->kernel) {
+		conn->tls = tls_new(agreement, &conn->in, &conn->out);
 		conn->cipher = CONN_TLS;
-		ret = tls_begin_records(conn->tls);
-		if (ret)
-			keep_error(conn, tls_error(conn->tls));
-		return ret;
+		return conn->tls ? 0 : -ENOMEM;
 	}
-	ret = ktls_enable(conn->fd, conn->tls);
+	ret = ktls_enable(conn->fd, agreement);
 	if (ret) {
 		snprintf(conn->error, sizeof(conn->error), "kernel TLS: %s",
 			 strerror(-ret));
 		return -EPROTO;
 	}
 	conn->cipher = CONN_KERNEL;
-	tls_free(conn->tls);
-	conn->tls = NULL;
+	drop_tls(conn);
 	return 0;
 }
 
@@ -216,22 +225,23 @@ static void end_handshake(struct conn *conn)
 {
 	int ret = conn->result ? conn->result : choose_cipher(conn);
 
-	conn->handshaking = false;
+	handshake_free(conn->handshake);
+	conn->handshake = NULL;
 	conn->failed = ret;
 	conn->handler->secured(conn, ret);
 }
 
 /*
- * In turns: what TLS has to say is sent before anything is received, so that
+ * In turns: what there is to say is sent before anything is received, so that
  * one step is under way at a time.
  */
 static void handshake(struct conn *conn)
 {
 	if (conn->result == -EAGAIN)
-		conn->result = tls_handshake(conn->tls);
+		conn->result = handshake_step(conn->handshake);
 	if (conn->result == -EPROTO)
-		keep_error(conn, tls_error(conn->tls));
-	if (send_pending(conn))
+		keep_error(conn, handshake_error(conn->handshake));
+	if (send_ciphertext(conn))
 		return;
 	if (conn->result == -EAGAIN)
 		receive_ciphertext(conn);
@@ -239,24 +249,23 @@ static void handshake(struct conn *conn)
 		end_handshake(conn);
 }
 
-static void begin_handshake(struct conn *conn, bool server)
+static int begin_handshake(struct conn *conn, bool server)
 {
-	conn->tls = tls_new(conn->identity, server);
-	if (!conn->tls) {
-		conn->failed = true;
-		conn->handler->secured(conn, -ENOMEM);
-		return;
-	}
-	conn->handshaking = true;
+	if (buffer_init(&conn->in) || buffer_init(&conn->out))
+		return -ENOMEM;
+	conn->handshake = handshake_new(conn->identity, server, &conn->in, &conn->out);
+	if (!conn->handshake)
+		return -ENOMEM;
 	conn->result = -EAGAIN;
 	handshake(conn);
+	return 0;
 }
 
 static void handshake_lost(struct conn *conn, int err)
 {
-	if (!err)
-		keep_error(conn, "TLS: the peer closed the connection in the handshake");
 	/* What was wrong is more than that the peer is gone now */
+	if (conn->result == -EAGAIN && !err)
+		keep_error(conn, "TLS: the peer closed the connection in the handshake");
 	if (conn->result == -EAGAIN)
 		conn->result = err ? err : -EPROTO;
 	end_handshake(conn);
@@ -271,10 +280,10 @@ static void connect_complete(struct ring_op *op, int res)
 		finish_close(conn);
 		return;
 	}
+	if (!res)
+		res = begin_handshake(conn, false);
 	if (res)
 		conn->handler->secured(conn, res);
-	else
-		begin_handshake(conn, false);
 	finish_close(conn);
 }
 
@@ -319,27 +328,25 @@ static void pump_out(struct conn *conn)
 		return;
 	}
 	advance(&conn->user_out, (size_t)put);
-	send_pending(conn);
+	send_ciphertext(conn);
 }
 
-/* What TLS had for the socket is with the kernel: is there more? */
-static bool tls_goes_on(struct conn *conn)
+/* What there was of ciphertext is with the kernel: is there more? */
+static bool ciphertext_goes_on(struct conn *conn)
 {
-	tls_sent(conn->tls, conn->tls_bytes_out);
-	if (conn->handshaking) {
+	buffer_drop(&conn->out, conn->out_bytes);
+	if (conn->handshake) {
 		handshake(conn);
 		return true;
 	}
-	if (send_pending(conn))
+	if (send_ciphertext(conn))
 		return true;
 	if (encrypts(conn) && conn->sending && conn->user_out.msg_iovlen) {
 		pump_out(conn);
 		return true;
 	}
-	if (!encrypts(conn)) {
-		tls_free(conn->tls);
-		conn->tls = NULL;
-	}
+	if (!encrypts(conn))
+		drop_tls(conn);
 	return false;
 }
 
@@ -351,11 +358,11 @@ static void socket_sent(struct conn *conn, int err)
 			tell_sent(conn, err ? err : -ECANCELED);
 		return;
 	}
-	if (conn->handshaking && err) {
+	if (conn->handshake && err) {
 		handshake_lost(conn, err);
 		return;
 	}
-	if (!err && conn->tls && tls_goes_on(conn))
+	if (!err && (conn->handshake || conn->tls) && ciphertext_goes_on(conn))
 		return;
 	if (conn->sending)
 		tell_sent(conn, err);
@@ -417,7 +424,7 @@ void conn_end_sending(struct conn *conn)
 	conn->end_told = true;
 	if (encrypts(conn)) {
 		tls_end(conn->tls);
-		if (send_pending(conn))
+		if (send_ciphertext(conn))
 			return;
 	}
 	if (conn->cipher == CONN_KERNEL)
@@ -454,9 +461,6 @@ static void pump_in(struct conn *conn)
 		tell_received(conn, (int)got);
 	}
 	conn->pumping = false;
-	/* It may have had to answer: a key was renewed, or an alert */
-	if (encrypts(conn) && !conn->closing)
-		send_pending(conn);
 }
 
 static void resume_run(struct mail *mail)
@@ -471,15 +475,15 @@ static void resume_run(struct mail *mail)
 
 static void socket_received(struct conn *conn, int res)
 {
-	if (conn->handshaking) {
+	if (conn->handshake) {
 		if (res <= 0) {
 			handshake_lost(conn, res);
 			return;
 		}
-		tls_received(conn->tls, (size_t)res);
+		conn->in.tail += (size_t)res;
 		handshake(conn);
 	} else if (encrypts(conn) && res > 0) {
-		tls_received(conn->tls, (size_t)res);
+		conn->in.tail += (size_t)res;
 		pump_in(conn);
 	} else if (conn->receiving) {
 		if (conn->cipher == CONN_KERNEL && res > 0)
@@ -575,8 +579,12 @@ struct conn *conn_adopt(struct worker *w, int fd, const struct conn_address *add
  */
 void conn_accept(struct conn *conn, struct identity *identity)
 {
+	int ret;
+
 	conn->identity = identity_get(identity);
-	begin_handshake(conn, true);
+	ret = begin_handshake(conn, true);
+	if (ret)
+		conn->handler->secured(conn, ret);
 }
 
 /**
@@ -634,10 +642,8 @@ int conn_end_tls(struct conn *conn)
 		return -EPROTO;
 	}
 	conn->cipher = CONN_PLAIN;
-	if (conn->busy_out)
-		return 0;
-	tls_free(conn->tls);
-	conn->tls = NULL;
+	if (!conn->busy_out)
+		drop_tls(conn);
 	return 0;
 }
 

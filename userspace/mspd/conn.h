@@ -6,7 +6,8 @@
  *   conn.c	a connection: its handshake, plain bytes in and out
  *   listener.c	waits for them
  *   address.c	addresses and text
- *   tls.c	TLS without I/O; ktls.c the kernel's
+ *   handshake.c	of TLS, without I/O
+ *   tls.c	records behind it, without I/O; ktls.c the kernel's
  *
  * One receive and one send may be under way at the same time; both complete
  * through the handler, in the worker's thread.  No call blocks.

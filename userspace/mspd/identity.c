@@ -10,8 +10,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include "common/util.h"
+#include "handshake.h"
 #include "identity.h"
-#include "tls.h"
 
 #define PREFIX		"SHA256:"
 #define PREFIX_BYTES	(sizeof(PREFIX) - 1)
@@ -89,7 +89,8 @@ static int compare_names(const void *a, const void *b)
 
 static bool pinned(const struct identity *identity, const char *name)
 {
-	return bsearch(name, identity->peers, identity->npeers, IDENTITY_BYTES,
+	return identity->npeers &&
+	       bsearch(name, identity->peers, identity->npeers, IDENTITY_BYTES,
 		       compare_names);
 }
 
@@ -299,10 +300,10 @@ static int set_up(struct identity *identity, const struct identity_params *param
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, verify, identity);
-	identity->bio = tls_bio_method();
+	identity->bio = handshake_bio_method();
 	if (!identity->bio)
 		return fail(error, "out of memory");
-	SSL_CTX_set_keylog_callback(ctx, tls_take_secret);
+	SSL_CTX_set_keylog_callback(ctx, handshake_take_secret);
 	return 0;
 }
 

@@ -41,7 +41,7 @@ struct identity_params {
  * @npeers:	how many
  * @authorities: there are any
  * @ctx:	OpenSSL's, for both roles
- * @bio:	how OpenSSL reaches a connection's buffers (tls.c)
+ * @bio:	how OpenSSL reaches a connection's buffers (handshake.c)
  */
 struct identity {
 	atomic_uint refs;

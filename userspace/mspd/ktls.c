@@ -76,29 +76,23 @@ cleanse:
 	return ret;
 }
 
-static int set_both(int fd, const struct suite *suite, const struct secret *send,
-		    const struct secret *receive)
+/**
+ * ktls_enable() - hand a connection to the kernel
+ * @fd: its socket; nothing of the peer's was read beyond the handshake
+ * @agreement: what the handshake has come to; no record followed it
+ *
+ * Return: 0, or negative errno; the socket is of no use then.
+ */
+int ktls_enable(int fd, const struct agreement *agreement)
 {
 	int ret;
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")))
 		return -errno;
-	ret = set_direction(fd, TLS_TX, suite, send);
+	ret = set_direction(fd, TLS_TX, agreement->suite, &agreement->send);
 	if (ret)
 		return ret;
-	return set_direction(fd, TLS_RX, suite, receive);
-}
-
-/**
- * ktls_enable() - hand a connection to the kernel
- * @fd: its socket; nothing of the peer's was read beyond the handshake
- * @tls: its handshake has ended, and no record followed
- *
- * Return: 0, or negative errno; the socket is of no use then.
- */
-int ktls_enable(int fd, const struct tls *tls)
-{
-	return set_both(fd, tls_suite(tls), tls_secret(tls, true), tls_secret(tls, false));
+	return set_direction(fd, TLS_RX, agreement->suite, &agreement->receive);
 }
 
 /* Only a connected socket can be asked */
@@ -130,14 +124,15 @@ static int connected_socket(void)
  */
 bool ktls_available(void)
 {
-	const struct secret secret = { .bytes = SECRET_MAX_BYTES };
-	const struct suite *suite;
+	struct agreement try = {
+		.send.bytes = SECRET_MAX_BYTES, .receive.bytes = SECRET_MAX_BYTES,
+	};
 	bool available = true;
 
-	for (size_t i = 0; available && (suite = suite_at(i)); i++) {
+	for (size_t i = 0; available && (try.suite = suite_at(i)); i++) {
 		int fd = connected_socket();
 
-		available = fd >= 0 && !set_both(fd, suite, &secret, &secret);
+		available = fd >= 0 && !ktls_enable(fd, &try);
 		close(fd);
 	}
 	return available;

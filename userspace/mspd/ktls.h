@@ -15,7 +15,7 @@
 /* Room for the control message that comes with what was received */
 #define KTLS_CONTROL_BYTES	CMSG_SPACE(sizeof(unsigned char))
 
-int ktls_enable(int fd, const struct tls *tls);
+int ktls_enable(int fd, const struct agreement *agreement);
 bool ktls_available(void);
 int ktls_check(const struct msghdr *msg, int bytes, char why[TLS_ERROR_BYTES]);
 void ktls_end(int fd);

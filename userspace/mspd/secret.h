@@ -53,6 +53,18 @@ struct secret_keys {
 	unsigned char iv[SECRET_IV_BYTES];
 };
 
+/**
+ * struct agreement - what a handshake has come to
+ * @suite:	for both directions
+ * @send:	secret of what is sent
+ * @receive:	of what is received
+ */
+struct agreement {
+	const struct suite *suite;
+	struct secret send;
+	struct secret receive;
+};
+
 const struct suite *suite_find(uint16_t number);
 const struct suite *suite_at(size_t index);
 int secret_keys(const struct suite *suite, const struct secret *secret,
