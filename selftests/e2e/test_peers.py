@@ -49,11 +49,12 @@ def hello(stream_id, encrypted=1):
     return frame(relays.HELLO, body.ljust(64, b"\0"))
 
 
-def log_has(system, *words):
-    """Until a line of the mover's log has all of @words."""
+def log_has(system, *words, after=0):
+    """Until a line of the mover's log has all of @words; @after: of what is behind
+    so many characters."""
     def found():
         return any(all(w in line for w in words)
-                   for line in system.mspd.log().split("\n"))
+                   for line in system.mspd.log()[after:].split("\n"))
     try:
         lpm.until("in the log", found)
     except TimeoutError:
@@ -192,19 +193,40 @@ def _():
         nothing_moved(move)
 
 
-@suite.test("a certificate for another purpose")
+for _usage in ("codeSigning", "clientAuth", "serverAuth"):
+    def _purpose(usage=_usage):
+        with lpm.Lab() as lab:
+            authority = pki.Authority(lab.directory + "/ca")
+            replace_key(lab.a, lambda d: authority.issue(
+                d, "msp-A", usage=usage))
+            authority.trust(lab.b.tls_dir)
+            lab.b.trust()
+            lab.a.restart_mspd()
+            lab.b.restart_mspd()
+            # What check_peer says is what happens
+            message = lab.b.msp.refused(
+                lpm.NOT_AUTHORISED, "check_peer",
+                certificate=lab.a.msp("info")["certificate"])
+            assert "purpose" in message, message
+            move = small(lab).start()
+            source_fails(move, "the peer refuses", "unsupported certificate")
+            log_has(lab.b, move.stream_id, "refused", "purpose")
+            nothing_moved(move)
+
+    suite.test("a certificate for " + _usage + " alone", _purpose)
+
+
+@suite.test("a certificate that is not valid yet")
 def _():
     with lpm.Lab() as lab:
-        authority = pki.Authority(lab.directory + "/ca")
-        replace_key(lab.a, lambda d: authority.issue(
-            d, "msp-A", usage="codeSigning"))
-        authority.trust(lab.b.tls_dir)
-        lab.b.trust()
+        replace_key(lab.a, lambda d: pki.self_signed_between(
+            d, "early", "20400101000000Z", "20410101000000Z"))
+        lab.b.trust(lab.a.identity)
         lab.a.restart_mspd()
         lab.b.restart_mspd()
         move = small(lab).start()
-        source_fails(move, "the peer refuses")
-        log_has(lab.b, move.stream_id, "refused", "purpose")
+        source_fails(move, "the peer refuses", "bad certificate")
+        log_has(lab.b, move.stream_id, "refused", "not yet valid")
         nothing_moved(move)
 
 
@@ -263,8 +285,9 @@ def _():
                                     certificate=certificate)
         assert lab.a.identity in message, message
         lab.b.trust(lab.a.identity + " # the mover of A", "", "# none")
+        before = len(lab.b.mspd.log())
         lab.b.mspd.signal(lpm.signal.SIGHUP)
-        log_has(lab.b, "1 peers")
+        log_has(lab.b, "1 peers", after=before)
         assert lab.b.msp("check_peer", certificate=certificate)["identity"] \
             == lab.a.identity
         with open(peers, "a", encoding="ascii") as file:
@@ -276,6 +299,12 @@ def _():
                           certificate="-----BEGIN CERTIFICATE-----\nno\n")
         lab.b.msp.refused(lpm.INVALID_PARAMS, "check_peer",
                           certificate="x" * 20000)
+        # One that asks for a password finds nobody to give it
+        lab.b.msp.refused(
+            lpm.INVALID_PARAMS, "check_peer", certificate=certificate.replace(
+                "-----BEGIN CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\n"
+                "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,"
+                "00112233445566778899AABBCCDDEEFF\n\n"))
         small(lab).run().check_equal()
 
 
@@ -511,6 +540,15 @@ def _():
                 source_fails(move, "TLS", "protocol version")
 
 
+def records(data):
+    """Types of the TLS records that @data consists of."""
+    types = []
+    while data:
+        types.append(data[0])
+        data = data[5 + int.from_bytes(data[3:5], "big"):]
+    return types
+
+
 @suite.test("a recorded connection that is played again")
 def _():
     with lpm.Lab() as lab:
@@ -534,7 +572,10 @@ def _():
                     answer += data
                 # ServerHello, and then an alert: the secrets are new
                 assert answer[0] == 0x16, answer[:20]
-        log_has(lab.b, move.stream_id, "refused", "TLS")
+                assert records(answer)[-1] in (0x15, 0x17), records(answer)
+        lpm.until("both are told of", lambda: len(
+            [line for line in lab.b.mspd.log().split("\n")
+             if "refused: TLS" in line]) == len(tape.said))
         move.dst.msp("stop", stream_id=move.stream_id)
 
 
@@ -551,6 +592,161 @@ def _():
             pass
         sock.close()
         still_comes(move)
+
+
+class Cutter:
+    """Passes connections on; changes one record of a data connection."""
+
+    def __init__(self, port, change):
+        self.target = ("127.0.0.1", port)
+        self.change = change
+        self.done = threading.Event()
+        self.count = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self.target)
+            threading.Thread(target=self.records, args=(near, far),
+                             daemon=True).start()
+            threading.Thread(target=Tape.copy, args=(far, near, None),
+                             daemon=True).start()
+
+    def records(self, near, far):
+        """What the source mover says, record by record."""
+        try:
+            while True:
+                header = relays.read_exactly(near, 5)
+                if header is None:
+                    far.shutdown(socket.SHUT_WR)
+                    return
+                body = relays.read_exactly(
+                    near, int.from_bytes(header[3:5], "big"))
+                # A long record is memory; some have to be before it
+                self.count += len(body) > 10000
+                if self.count == 4 and not self.done.is_set():
+                    self.done.set()
+                    header, body = self.change(header, body)
+                far.sendall(header + body)
+        except OSError:
+            near.close()
+            far.close()
+
+
+def flip(header, body):
+    body[len(body) // 2] ^= 1
+    return header, body
+
+
+for _what, _change in (("changed", flip),
+                       ("left out", lambda h, b: (b"", b"")),
+                       ("sent twice", lambda h, b: (h + b, h + b))):
+    def _record(change=_change):
+        with lpm.Lab() as lab:
+            move = lab.move(memory=16 * MIB, program=lpm.program(1),
+                            source={"suspend": "manual"})
+            move.create().create_streams().start_target()
+            cutter = Cutter(move.port, change)
+            move.port = cutter.port
+            move.start_source()
+            source, target = move.wait("failed", "aborted", "parked")
+            assert cutter.done.is_set()
+            assert "a record was changed on its way" in target["error"], target
+            assert "a record was changed on its way" in source["error"], source
+            for text in (lab.a.mspd.log(), lab.b.mspd.log()):
+                assert "frame type" not in text
+            lpm.until("it stays at the source", lambda: move.runs_on() == ["A"])
+            move.finish(lab.a)
+            move.check_equal(lab.a)
+
+    suite.test("a record of data that is " + _what, _record)
+
+
+# Strangers
+
+@suite.test("sixteen connections, and strangers that only wait")
+def _():
+    with lpm.Lab() as lab:
+        wish = {"connections": 16}
+        move = small(lab, source=dict(wish), target=dict(wish))
+        move.create().create_streams().start_target()
+        strangers = [socket.create_connection(("127.0.0.1", move.port),
+                                              lpm.PATIENCE_S)
+                     for _ in range(60)]
+        move.start_source()
+        source, _ = move.wait()
+        assert source["connections"] == 16, source
+        move.finish()
+        move.check_moved()
+        move.check_equal()
+        for sock in strangers:
+            sock.close()
+
+
+@suite.test("a stranger is not listened to for long")
+def _():
+    with lpm.Lab() as lab:
+        move = small(lab).create().create_streams().start_target()
+        with socket.create_connection(("127.0.0.1", move.port),
+                                      lpm.PATIENCE_S) as sock:
+            sent = 0
+            try:
+                while sent < 256 * MIB:
+                    sent += sock.send(bytes(65536))
+            except OSError:
+                pass
+            assert sent < 256 * MIB, "all of it was read"
+        still_comes(move)
+
+
+class Target:
+    """A target mover, by hand, with B's key."""
+
+    def __init__(self, move, lab):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.lab = lab
+        move.port = self.listener.getsockname()[1]
+        move.start_source()
+        self.control = self.accept()
+        assert read_frame(self.control)[0] == relays.HELLO
+        self.control.sendall(frame(relays.ACCEPT, struct.pack(
+            ">8sHHIQQHHIQ", b"VASIMOVR", 2, 0, MIB, 0,
+            int(move.stream_id, 16), 1, 1, 65536, 1 << 34).ljust(
+                ACCEPT_BYTES, b"\0") + bytes(TOKEN_BYTES)))
+
+    def accept(self):
+        sock, _ = self.listener.accept()
+        return secure.Secure(sock, secure.context(self.lab.b.tls_dir, True),
+                             True)
+
+
+@suite.test("a target that says ATTACHED again and again, and resets")
+def _():
+    with lpm.Lab(msp=["--encrypt-data", "no"]) as lab:
+        move = lab.move(memory=64 * MIB, program=lpm.program(0.5),
+                        source={"sessions": 1, "connections": 1})
+        move.create().create_streams()
+        target = Target(move, lab)
+        data = target.accept()
+        assert read_frame(data)[0] == relays.ATTACH
+        data.sendall(frame(relays.ATTACHED))
+        lab.a.msp("wait", stream_id=move.stream_id, phase="moving",
+                  timeout_ms=lpm.PATIENCE_S * 1000)
+        data.sock.sendall(frame(relays.ATTACHED) * 8000)
+        data.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                             struct.pack("ii", 1, 0))
+        data.close()
+        status = lab.a.msp("wait", stream_id=move.stream_id, phase="ended",
+                           timeout_ms=lpm.PATIENCE_S * 1000)
+        assert status["phase"] in ("failed", "aborted"), status
+        assert lab.a.mspd.alive()
+        lpm.until("it stays at the source", lambda: move.runs_on() == ["A"])
 
 
 # Keys and processes
@@ -607,8 +803,16 @@ def _():
         os.chmod(directory + "/key.pem", 0o640)
         refused("key.pem", "0640", "0600")
         os.chmod(directory + "/key.pem", 0o600)
-        refused("tls_ciphersuites", "NONE", option=("--tls-ciphersuites",
-                                                    "NONE"))
+        for suites in ("NONE", "", "TLS_AES_256_GCM_SHA384:NONE",
+                       "TLS_AES_128_CCM_SHA256"):
+            refused("tls_ciphersuites", suites,
+                    option=("--tls-ciphersuites", suites))
+        pki.openssl("ec", "-in", directory + "/key.pem", "-aes128", "-passout",
+                    "pass:secret", "-out", other + "/locked.pem")
+        shutil.copy(directory + "/key.pem", other + "/own.pem")
+        shutil.copy(other + "/locked.pem", directory + "/key.pem")
+        refused("key.pem")
+        shutil.copy(other + "/own.pem", directory + "/key.pem")
         shutil.copy(other + "/cert.pem", directory + "/cert.pem")
         refused("cert.pem")
         shutil.copy(other + "/key.pem", directory + "/key.pem")
@@ -640,7 +844,8 @@ def _():
                       encoding="ascii") as file:
                 core = next(line.split() for line in file
                             if line.startswith("Max core file size"))
-            assert core[4:6] == ["0", "0"], core
+            # 1 is what also keeps a core from being piped (core(5))
+            assert core[4:6] == ["1", "1"], core
         privileges, effective, bounded = status_of(
             lab.a.mspd.process, "NoNewPrivs", "CapEff", "CapPrm")
         assert privileges == "1"

@@ -39,6 +39,36 @@ def self_signed(directory, name, days=2):
     return identity(certificate)
 
 
+CA_CONFIGURATION = """
+[ca]
+default_ca = d
+[d]
+database = {0}/index
+serial = {0}/serial
+new_certs_dir = {0}
+default_md = sha256
+policy = p
+[p]
+commonName = supplied
+"""
+
+
+def self_signed_between(directory, name, start, end):
+    """The same, valid from @start to @end (YYYYMMDDHHMMSSZ)."""
+    key, request = new_key(directory, name)
+    certificate = os.path.join(directory, "cert.pem")
+    work = os.path.join(directory, "work")
+    os.mkdir(work)
+    for file, text in (("index", ""), ("serial", "01\n"),
+                       ("conf", CA_CONFIGURATION.format(work))):
+        with open(os.path.join(work, file), "w", encoding="ascii") as out:
+            out.write(text)
+    openssl("ca", "-batch", "-selfsign", "-config", work + "/conf", "-notext",
+            "-keyfile", key, "-in", request, "-out", certificate,
+            "-startdate", start, "-enddate", end)
+    return identity(certificate)
+
+
 class Authority:
     """Issues certificates."""
 

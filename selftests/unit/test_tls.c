@@ -359,6 +359,93 @@ static void test_damage_is_seen(void **state)
 	assert_non_null(strstr(tls_error(p->target.tls), "TLS: "));
 }
 
+/* Put a record of one byte into the source's output */
+static void put_byte(struct pair *p, const char *byte)
+{
+	assert_int_equal(tls_write(p->source.tls, &(struct iovec){ (char *)byte, 1 }, 1), 1);
+}
+
+/* A record that is missing is an error for good, however much came before it */
+static void test_missing_record_is_seen(void **state)
+{
+	const size_t record = 1 + RECORD_EXTRA_BYTES;
+	struct pair *p = *state;
+	char text[8];
+	struct iovec iov = { text, sizeof(text) };
+
+	secure(p);
+	put_byte(p, "a");
+	put_byte(p, "b");
+	put_byte(p, "c");
+	carry(&p->source, &p->target, record);
+	buffer_drop(&p->source.out, record);
+	carry(&p->source, &p->target, record);
+	assert_int_equal(tls_read(p->target.tls, &iov, 1), 1);
+	assert_int_equal(text[0], 'a');
+	assert_int_equal(tls_read(p->target.tls, &iov, 1), -EPROTO);
+	assert_int_equal(tls_read(p->target.tls, &iov, 1), -EPROTO);
+	put_byte(p, "d");
+	carry(&p->source, &p->target, record);
+	assert_int_equal(tls_read(p->target.tls, &iov, 1), -EPROTO);
+}
+
+/* Nothing is read past an alert */
+static void test_alert_after_data(void **state)
+{
+	uint8_t alert[] = { 2, 80 };		/* internal_error */
+	const struct iovec content = { alert, sizeof(alert) };
+	struct pair *p = *state;
+	struct record_key key;
+	char text[8];
+	struct iovec iov = { text, sizeof(text) };
+	const struct agreement *agreement;
+
+	secure(p);
+	agreement = handshake_agreement(p->source.handshake);
+	assert_int_equal(record_key_init(&key, agreement->suite, &agreement->send, true), 0);
+	put_byte(p, "a");
+	key.sequence = 1;
+	p->source.out.tail += (size_t)record_seal(&key, RECORD_ALERT, &content, 0,
+						  sizeof(alert), p->source.out.data +
+						  p->source.out.tail);
+	p->source.out.tail += (size_t)record_seal(&key, RECORD_DATA, &content, 0,
+						  sizeof(alert), p->source.out.data +
+						  p->source.out.tail);
+	record_key_exit(&key);
+	carry(&p->source, &p->target, SIZE_MAX);
+	assert_int_equal(tls_read(p->target.tls, &iov, 1), 1);
+	assert_int_equal(tls_read(p->target.tls, &iov, 1), -EPROTO);
+	assert_non_null(strstr(tls_error(p->target.tls), "internal error"));
+	assert_int_equal(tls_read(p->target.tls, &iov, 1), -EPROTO);
+}
+
+/* An empty record is allowed (RFC 8446, section 5.1), and no end */
+static void test_empty_record(void **state)
+{
+	struct pair *p = *state;
+	struct record_key key;
+	char text[8];
+	struct iovec iov = { text, sizeof(text) };
+	const struct agreement *agreement;
+
+	secure(p);
+	agreement = handshake_agreement(p->source.handshake);
+	assert_int_equal(record_key_init(&key, agreement->suite, &agreement->send, true), 0);
+	for (int i = 0; i < 3; i++)
+		p->source.out.tail += (size_t)record_seal(&key, RECORD_DATA, &iov, 0, 0,
+							  p->source.out.data +
+							  p->source.out.tail);
+	carry(&p->source, &p->target, SIZE_MAX);
+	assert_int_equal(tls_read(p->target.tls, &iov, 1), -EAGAIN);
+	text[0] = 'z';
+	p->source.out.tail += (size_t)record_seal(&key, RECORD_DATA, &iov, 0, 1,
+						  p->source.out.data + p->source.out.tail);
+	record_key_exit(&key);
+	carry(&p->source, &p->target, SIZE_MAX);
+	assert_int_equal(tls_read(p->target.tls, &iov, 1), 1);
+	assert_int_equal(text[0], 'z');
+}
+
 static void test_end_is_told(void **state)
 {
 	struct pair *p = *state;
@@ -623,6 +710,9 @@ int main(void)
 		WITH_PAIR(test_short_segments_share_records),
 		WITH_PAIR(test_keys_are_renewed),
 		WITH_PAIR(test_damage_is_seen),
+		WITH_PAIR(test_missing_record_is_seen),
+		WITH_PAIR(test_alert_after_data),
+		WITH_PAIR(test_empty_record),
 		WITH_PAIR(test_end_is_told),
 		WITH_PAIR(test_check_of_a_certificate),
 		WITH_PAIR(test_both_ends_have_the_secrets),

@@ -262,16 +262,21 @@ static void check_trusts(struct validation *v, const struct managed_system *syst
 			 const struct msp *msp, const json_t *peer, const char *peer_name)
 {
 	struct rpc_error err;
+	int ret;
 
-	if (msp_call(msp, "check_peer",
-		     json_pack("{s:s}", "certificate", text_of(peer, "certificate")), NULL,
-		     &err))
-		found(v, "LPM0116",
-		      "Mover %s of system %s does not trust the mover of system %s: %.300s. Add its identity to the file peers there, and send mspd SIGHUP.",
-		      msp->name, system->name, peer_name, err.text);
-	else
+	ret = msp_call(msp, "check_peer",
+		       json_pack("{s:s}", "certificate", text_of(peer, "certificate")), NULL,
+		       &err);
+	if (!ret)
 		passed(v, "mover %s of system %s trusts the mover of system %s", msp->name,
 		       system->name, peer_name);
+	else if (err.code == RPC_NOT_AUTHORISED)
+		found(v, "LPM0116",
+		      "Mover %s of system %s does not trust the mover of system %s: %.300s. Correct what it says; mspd(8) tells how movers are introduced to each other.",
+		      msp->name, system->name, peer_name, err.text);
+	else
+		found(v, "LPM0114", "Mover %s of system %s cannot check the mover of system %s: %.300s.",
+		      msp->name, system->name, peer_name, err.text);
 }
 
 static void check_encryption(struct validation *v, const json_t *source,

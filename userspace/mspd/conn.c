@@ -33,6 +33,7 @@
  * @cipher:	who encrypts what the owner sends and receives from now on
  * @handshake:	as long as the owner does not know how it ended
  * @result:	of the handshake, told once @out is sent
+ * @send_error:	why what the owner sends could not be encrypted
  * @tls:	while this process encrypts, and until the last of that is sent
  * @in, @out:	ciphertext, with @handshake or @tls
  * @out_bytes:	of @out that the socket was given
@@ -60,6 +61,7 @@ struct conn {
 	struct identity *identity;
 	struct handshake *handshake;
 	int result;
+	int send_error;
 	struct tls *tls;
 	struct buffer in;
 	struct buffer out;
@@ -228,6 +230,8 @@ static void end_handshake(struct conn *conn)
 	handshake_free(conn->handshake);
 	conn->handshake = NULL;
 	conn->failed = ret;
+	if (ret)
+		drop_tls(conn);
 	conn->handler->secured(conn, ret);
 }
 
@@ -316,6 +320,15 @@ static void tell_sent(struct conn *conn, int err)
 		conn_end_sending(conn);
 }
 
+/* Go on from the mailbox: who calls now does not expect to be told now */
+static void resume(struct conn *conn)
+{
+	if (conn->resuming)
+		return;
+	conn->resuming = true;
+	mailbox_post(&conn->worker->mailbox, &conn->resume_mail);
+}
+
 /* Encrypt and send what there is room for */
 static void pump_out(struct conn *conn)
 {
@@ -324,7 +337,8 @@ static void pump_out(struct conn *conn)
 
 	if (put < 0) {
 		keep_error(conn, tls_error(conn->tls));
-		tell_sent(conn, (int)put);
+		conn->send_error = (int)put;
+		resume(conn);
 		return;
 	}
 	advance(&conn->user_out, (size_t)put);
@@ -468,6 +482,8 @@ static void resume_run(struct mail *mail)
 	struct conn *conn = container_of(mail, struct conn, resume_mail);
 
 	conn->resuming = false;
+	if (conn->send_error && conn->sending)
+		tell_sent(conn, conn->send_error);
 	if (encrypts(conn) && !conn->closing)
 		pump_in(conn);
 	finish_close(conn);
@@ -525,9 +541,7 @@ void conn_recv(struct conn *conn, struct iovec *iov, unsigned int count)
 			receive_ciphertext(conn);
 			return;
 		}
-		/* Not from here: the caller does not expect to be told now */
-		conn->resuming = true;
-		mailbox_post(&conn->worker->mailbox, &conn->resume_mail);
+		resume(conn);
 		return;
 	}
 	conn->recv_msg = conn->user_in;
@@ -637,7 +651,7 @@ struct conn *conn_connect(struct worker *w, const struct conn_address *address,
  */
 int conn_end_tls(struct conn *conn)
 {
-	if (tls_has_input(conn->tls)) {
+	if (!encrypts(conn) || tls_has_input(conn->tls)) {
 		keep_error(conn, "TLS: bytes beyond the end of encryption");
 		return -EPROTO;
 	}
@@ -719,7 +733,13 @@ const char *conn_peer(const struct conn *conn)
  */
 const char *conn_error(const struct conn *conn, int err)
 {
-	return err == -EPROTO ? conn->error : strerror(-err);
+	const char *why = NULL;
+
+	if (err == -EPROTO)
+		return conn->error;
+	if (conn->cipher == CONN_KERNEL)
+		why = ktls_error(err);
+	return why ? why : strerror(-err);
 }
 
 /**

@@ -12,6 +12,7 @@
 #include "common/util.h"
 #include "handshake.h"
 #include "identity.h"
+#include "secret.h"
 
 #define PREFIX		"SHA256:"
 #define PREFIX_BYTES	(sizeof(PREFIX) - 1)
@@ -37,6 +38,16 @@ static const char *openssl_reason(void)
 
 	ERR_clear_error();
 	return reason ? reason : "unknown error of OpenSSL";
+}
+
+/* Nobody is there to be asked for one */
+static int no_password(char *buf, int size, int writing, void *data)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)data;
+	return -1;
 }
 
 static int path_of(const struct identity_params *params, const char *file,
@@ -94,6 +105,16 @@ static bool pinned(const struct identity *identity, const char *name)
 		       compare_names);
 }
 
+/* A mover is source at one time and target at another: TLS client and server */
+static bool serves_both(X509_STORE_CTX *ctx, X509 *cert)
+{
+	if (X509_check_purpose(cert, X509_PURPOSE_SSL_CLIENT, 0) == 1 &&
+	    X509_check_purpose(cert, X509_PURPOSE_SSL_SERVER, 0) == 1)
+		return true;
+	X509_STORE_CTX_set_error(ctx, X509_V_ERR_INVALID_PURPOSE);
+	return false;
+}
+
 /*
  * Of a certificate that is pinned only the issuer is not asked for: it is its
  * own anchor.  All else (dates, purpose, strength) is checked as of any other.
@@ -121,9 +142,9 @@ static int verify(X509_STORE_CTX *ctx, void *data)
 		X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(ctx),
 					    X509_V_FLAG_PARTIAL_CHAIN);
 	}
-	ok = X509_verify_cert(ctx);
+	ok = X509_verify_cert(ctx) > 0 && serves_both(ctx, cert);
 	sk_X509_free(anchors);
-	return ok > 0;
+	return ok;
 }
 
 static int add_peer(struct identity *identity, char *line, const char *path,
@@ -282,6 +303,23 @@ free_bio:
 	return ret;
 }
 
+/* Each name has to be known to OpenSSL, which passes over others, and to secret.c */
+static bool set_suites(SSL_CTX *ctx, const char *names)
+{
+	const STACK_OF(SSL_CIPHER) *ciphers;
+	int wanted = 1, found = 0;
+
+	for (const char *c = names; *c; c++)
+		wanted += *c == ':';
+	if (!SSL_CTX_set_ciphersuites(ctx, names))
+		return false;
+	ciphers = SSL_CTX_get_ciphers(ctx);
+	for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++)
+		found += suite_find(SSL_CIPHER_get_protocol_id(sk_SSL_CIPHER_value(ciphers,
+										  i))) != NULL;
+	return found == wanted;
+}
+
 /* TLS 1.3, both sides with certificates, nothing kept from one connection for another */
 static int set_up(struct identity *identity, const struct identity_params *params,
 		  char *error)
@@ -291,10 +329,10 @@ static int set_up(struct identity *identity, const struct identity_params *param
 	if (!SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) ||
 	    !SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION))
 		return fail(error, "TLS 1.3: %s", openssl_reason());
-	if (!SSL_CTX_set_ciphersuites(ctx, params->ciphersuites) ||
-	    !*params->ciphersuites)
-		return fail(error, "tls_ciphersuites \"%.100s\": not suites of TLS 1.3",
+	if (!set_suites(ctx, params->ciphersuites))
+		return fail(error, "tls_ciphersuites \"%.100s\": known are TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256, TLS_CHACHA20_POLY1305_SHA256, with ':' between",
 			    params->ciphersuites);
+	SSL_CTX_set_default_passwd_cb(ctx, no_password);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 0);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
@@ -384,7 +422,7 @@ static STACK_OF(X509) *parse_pem(const char *pem)
 	BIO *bio = BIO_new_mem_buf(pem, -1);
 	X509 *cert;
 
-	while (certs && bio && (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+	while (certs && bio && (cert = PEM_read_bio_X509(bio, NULL, no_password, NULL))) {
 		if (!sk_X509_push(certs, cert)) {
 			X509_free(cert);
 			break;
@@ -423,6 +461,8 @@ int identity_check(struct identity *identity, const char *pem,
 	    !X509_STORE_CTX_init(ctx, SSL_CTX_get_cert_store(identity->ctx), cert, certs) ||
 	    !X509_STORE_CTX_set_default(ctx, "ssl_client"))
 		goto free_certs;
+	X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(ctx),
+					 SSL_CTX_get_security_level(identity->ctx));
 	ret = verify(ctx, identity) ? 0 : -EACCES;
 	if (ret)
 		fail(error, "%s",

@@ -15,9 +15,6 @@
 #define SOL_TLS		282
 #endif
 
-/* RFC 8446, section 6 */
-#define ALERT_WARNING		1
-#define ALERT_CLOSE_NOTIFY	0
 
 /* What setsockopt() takes, by suite */
 union crypto_info {
@@ -170,6 +167,25 @@ int ktls_check(const struct msghdr *msg, int bytes, char why[TLS_ERROR_BYTES])
 	if (msg->msg_iov->iov_len < (size_t)bytes)
 		bytes = 0;
 	return tls_control(type, body, (size_t)bytes, why);
+}
+
+/**
+ * ktls_error() - what an error of the socket says about a record
+ * @err: negative errno of a receive
+ *
+ * Return: a text for messages, or NULL: it is not about records.
+ */
+const char *ktls_error(int err)
+{
+	switch (err) {
+	case -EBADMSG:
+		return "TLS: a record was changed on its way, or is of another key";
+	case -EMSGSIZE:
+	case -EINVAL:
+		return "TLS: this is no protected record";
+	default:
+		return NULL;
+	}
 }
 
 /**

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Kernel TLS: the kernel encrypts what is sent on a socket and decrypts what is
- * received (Documentation/security.rst, "Kernel TLS").
+ * received (Documentation/security.rst, "Who does what").
  */
 #ifndef _KTLS_H
 #define _KTLS_H
@@ -18,6 +18,7 @@
 int ktls_enable(int fd, const struct agreement *agreement);
 bool ktls_available(void);
 int ktls_check(const struct msghdr *msg, int bytes, char why[TLS_ERROR_BYTES]);
+const char *ktls_error(int err);
 void ktls_end(int fd);
 
 #endif /* _KTLS_H */

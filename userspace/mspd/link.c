@@ -20,6 +20,11 @@
 #define RTT_SHIFT		3
 /* Each takes memory until the platform answers it */
 #define MAX_MESSAGES		1024
+/* What is read of a connection that was refused, and how long, before it is closed */
+#define MAX_DISCARDED		(64u << 10)
+#define DISCARD_NS		NSEC_PER_SEC
+/* Strangers that a move's log tells of */
+#define MAX_LOGGED		100
 
 static int begin(struct reader *reader, const struct frame *frame);
 static bool done(struct reader *reader, const struct frame *frame);
@@ -101,6 +106,35 @@ int link_send(struct link *link, const struct frame *frame, const void *body)
 }
 
 /**
+ * link_is_stranger() - is it not known who is there, or known that it must not be?
+ * @link: the link
+ */
+bool link_is_stranger(const struct link *link)
+{
+	return link->kind == LINK_PENDING && (!link->secured || link->end_after) &&
+	       !link->closing;
+}
+
+/* Whoever can connect could else fill the log */
+static void log_refusal(const struct link *link, const char *why)
+{
+	struct move *m = link->move;
+
+	if (++m->refusals > MAX_LOGGED)
+		return;
+	log_warning("stream %016" PRIx64 ": peer %s refused: %s%s", m->params.stream_id,
+		    conn_name(link->conn), why,
+		    m->refusals == MAX_LOGGED ? " (no more are told of)" : "");
+}
+
+/* What still comes is read, or the peer would lose the reason to a reset */
+static void only_discard(struct link *link)
+{
+	link->end_after = true;
+	link->refused_ns = now_ns();
+}
+
+/**
  * link_refuse() - say why not, then close this connection only
  * @link: the link
  * @code: enum wire_code
@@ -114,11 +148,9 @@ void link_refuse(struct link *link, enum wire_code code, const char *text)
 		.argument = code,
 	};
 
-	log_warning("stream %016" PRIx64 ": peer %s refused: %s",
-		    link->move->params.stream_id, conn_name(link->conn), text);
+	log_refusal(link, text);
 	link_send(link, &frame, text);
-	/* What still comes is read, or the peer would lose the text to a reset */
-	link->end_after = true;
+	only_discard(link);
 	writer_flush(&link->writer);
 	conn_end_sending(link->conn);
 }
@@ -239,7 +271,8 @@ void link_tick(struct move *m, uint64_t now)
 	struct link *link;
 
 	TAILQ_FOREACH(link, &m->links, entry) {
-		if (link->kind == LINK_PENDING && now - link->opened_ns > timeout)
+		if ((link->kind == LINK_PENDING && now - link->opened_ns > timeout) ||
+		    (link->end_after && now - link->refused_ns > DISCARD_NS))
 			link_close(link);
 	}
 	if (m->connect_deadline_ns && now > m->connect_deadline_ns) {
@@ -467,8 +500,9 @@ static void broken(struct link *link, const char *why)
 		link_close(link);
 }
 
-static void lost(struct link *link, const char *why)
+static void lost(struct link *link, int err)
 {
+	const char *why = err ? conn_error(link->conn, err) : "closed by the peer";
 	struct move *m = link->move;
 
 	link->ended = true;
@@ -479,6 +513,10 @@ static void lost(struct link *link, const char *why)
 		m->data_lost_ns = now_ns();
 	if (link->kind == LINK_CONTROL && !m->peer_done)
 		move_lost(m, WIRE_CODE_LOST, "control connection to %s: %s",
+			  conn_name(link->conn), why);
+	/* Nothing that the control connection will say explains this */
+	else if (link->kind == LINK_DATA && err == -EPROTO)
+		move_lost(m, WIRE_CODE_LOST, "data connection to %s: %s",
 			  conn_name(link->conn), why);
 	if (link->kind != LINK_CONTROL || !m->ending)
 		link_close(link);
@@ -496,7 +534,7 @@ static void received(struct conn *conn, int result)
 	int ret;
 
 	if (result <= 0) {
-		lost(link, result ? conn_error(conn, result) : "closed by the peer");
+		lost(link, result);
 		return;
 	}
 	ret = link->end_after ? 0 : reader_received(&link->reader, (size_t)result);
@@ -504,7 +542,10 @@ static void received(struct conn *conn, int result)
 		broken(link, link->reader.error);
 	if (link->closing)
 		return;
-	if (link->end_after)
+	link->discarded += link->end_after ? (uint64_t)result : 0;
+	if (link->discarded > MAX_DISCARDED)
+		link_close(link);
+	else if (link->end_after)
 		discard(link);
 	else if (!ret)
 		reader_start(&link->reader);
@@ -570,7 +611,7 @@ static void sent(struct conn *conn, int err)
 	}
 	if (err) {
 		if (!link->closing)
-			lost(link, conn_error(conn, err));
+			lost(link, err);
 		return;
 	}
 	if (link->closing)
@@ -592,9 +633,8 @@ static void not_secured(struct link *link, int err)
 		link_close(link);
 		return;
 	}
-	log_warning("stream %016" PRIx64 ": peer %s refused: %s", m->params.stream_id,
-		    conn_name(link->conn), why);
-	link->end_after = true;
+	log_refusal(link, why);
+	only_discard(link);
 	conn_end_sending(link->conn);
 	discard(link);
 }
@@ -641,8 +681,13 @@ static void secured(struct conn *conn, int err)
 		stranger(link, why);
 		return;
 	}
-	if (move_is_source(link->move))
+	if (move_is_source(link->move)) {
 		source_connected(link);
+	} else if (!target_may_connect(link->move)) {
+		link_close(link);
+		return;
+	}
+	link->secured = true;
 	link_start(link);
 	writer_flush(&link->writer);
 }

@@ -263,10 +263,14 @@ struct batch {
  * @conn:	the connection
  * @kind:	what it is for
  * @index:	data connections: which
+ * @secured:	the peer is who it has to be
  * @attached:	data connections: both sides agree
+ * @send_failed: data connections of a source: nothing more can be sent
  * @ended:	the peer sends no more
  * @closing:	conn_close() was called
  * @end_after:	it was refused: what comes is only read until the peer closes
+ * @refused_ns:	when that was
+ * @discarded:	bytes that were read since
  * @reader:	of it
  * @writer:	control frames, and the handshake of data connections
  * @batch:	source, data connections
@@ -281,10 +285,14 @@ struct link {
 	struct conn *conn;
 	enum link_kind kind;
 	unsigned int index;
+	bool secured;
 	bool attached;
+	bool send_failed;
 	bool ended;
 	bool closing;
 	bool end_after;
+	uint64_t refused_ns;
+	uint64_t discarded;
 	struct reader reader;
 	struct writer writer;
 	struct batch *batch;
@@ -347,6 +355,7 @@ struct move {
 	uint8_t tokens[WIRE_MAX_CONNECTIONS][WIRE_TOKEN_BYTES];
 	bool token_used[WIRE_MAX_CONNECTIONS];
 	struct listener *listener;
+	unsigned int refusals;		/* of strangers, so far */
 	bool listening;
 	uint64_t data_lost_ns;		/* a data connection ended; 0 = none */
 	uint64_t last_heard_ns;
@@ -450,6 +459,7 @@ void link_intake_done(struct link *link);
 bool link_data_cipher(struct link *link);
 int link_send(struct link *link, const struct frame *frame, const void *body);
 void link_refuse(struct link *link, enum wire_code code, const char *text);
+bool link_is_stranger(const struct link *link);
 void link_set_control(struct move *m, struct link *link);
 void link_message(struct move *m, unsigned int session, uint64_t data);
 void link_send_early(struct move *m);
@@ -471,6 +481,7 @@ bool source_wants_credit(struct move *m, uint64_t now);
 
 /* ---- target.c ---- */
 
+bool target_may_connect(const struct move *m);
 void target_opened(struct move *m, struct session *s);
 void target_open_failed(struct move *m, struct session *s);
 int target_begin(struct link *link, const struct frame *frame);

@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "common/log.h"
+#include "common/nodump.h"
 #include "common/util.h"
 #include "ktls.h"
 #include "mover.h"
@@ -78,10 +79,10 @@ static int load_identity(struct mover *mover)
 	}
 	identity_put(mover->identity);
 	mover->identity = identity;
-	log_info("identity %s; %zu peers%s are trusted; data is encrypted by %s",
-		 identity->name, identity->npeers,
-		 identity->authorities ? " and those of authorities" : "",
-		 !config->encrypt_data ? "nobody" : params.kernel ? "the kernel" : "mspd");
+	log_info("identity %s; trusted are %zu peers%s", identity->name, identity->npeers,
+		 identity->authorities ? " and those of authorities" : "");
+	log_info("encrypt_data: %s; kernel TLS: %s", config->encrypt_data ? "yes" : "no",
+		 params.kernel ? "yes" : "no");
 	if (!identity->npeers && !identity->authorities)
 		log_warning("%s: no peer is trusted: every move will be refused",
 			    config->tls_dir);
@@ -253,6 +254,7 @@ int main(int argc, char **argv)
 	int ret;
 
 	log_init("mspd", LOG_LEVEL_INFO);
+	forbid_core_dumps();
 	ret = config_load(&mover.config, argc, argv);
 	if (ret) {
 		config_free(&mover.config);

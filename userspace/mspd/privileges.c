@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include "common/log.h"
 #include "mover.h"
@@ -53,8 +52,6 @@ static int become(const struct config *config)
 
 	if (!user)
 		return -ENOENT;
-	if (geteuid() == user->pw_uid)
-		return 0;
 	if (initgroups(user->pw_name, user->pw_gid) ||
 	    setresgid(user->pw_gid, user->pw_gid, user->pw_gid) ||
 	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid)) {
@@ -73,15 +70,13 @@ static int become(const struct config *config)
  */
 int privileges_drop(const struct config *config)
 {
-	struct rlimit none = { 0, 0 };
 	int ret = 0;
 
-	/* Partitions' memory is never dumped (MADV_DONTDUMP); keys are not either */
-	if (setrlimit(RLIMIT_CORE, &none))
-		log_warning("core dumps could not be switched off: %s", strerror(errno));
-	if (config->user)
+	if (config->user && !geteuid())
 		ret = become(config);
-	else if (!geteuid())
+	else if (config->user)
+		log_info("not started by root: user %s is not used", config->user);
+	if (!ret && !geteuid())
 		log_warning("runs as root, which it does not need (user)");
 	if (!ret && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
 		log_error("no_new_privs: %s", strerror(errno));

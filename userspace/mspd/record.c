@@ -193,15 +193,6 @@ static int open_with(struct record_key *key, const unsigned char *nonce,
 	return EVP_CipherFinal_ex(key->ctx, last + 1, &unused) ? 0 : -EBADMSG;
 }
 
-static size_t room_of(const struct iovec *iov, unsigned int count, size_t at)
-{
-	size_t room = 0;
-
-	for (; count; iov++, count--, at = 0)
-		room += iov->iov_len - at;
-	return room;
-}
-
 /* What is in the segments already goes from the spill */
 static void keep_rest(uint8_t *spill, size_t content, size_t room)
 {
@@ -251,6 +242,6 @@ ssize_t record_open(struct record_key *key, const uint8_t *record, size_t bytes,
 	if (!*type || content > RECORD_PLAIN_BYTES)
 		return -EPROTO;
 	if (*type == RECORD_DATA)
-		keep_rest(spill, content, room_of(iov, count, at));
+		keep_rest(spill, content, record_room(iov, count, at, content));
 	return (ssize_t)content;
 }

@@ -24,6 +24,10 @@
 /* Others may pad: the longest that may come */
 #define RECORD_MAX_BYTES	(RECORD_HEADER_BYTES + RECORD_PLAIN_BYTES + 256)
 
+/* Alerts (RFC 8446, section 6): their level is of no use any more */
+#define ALERT_WARNING		1
+#define ALERT_CLOSE_NOTIFY	0
+
 enum record_type {
 	RECORD_ALERT		= 21,
 	RECORD_HANDSHAKE	= 22,
@@ -47,6 +51,17 @@ struct record_key {
 	unsigned char iv[SECRET_IV_BYTES];
 	uint64_t sequence;
 };
+
+/* Bytes that segments hold from a place in the first one on; @most is enough to know */
+static inline size_t record_room(const struct iovec *iov, unsigned int count, size_t at,
+				 size_t most)
+{
+	size_t room = 0;
+
+	for (; count && room < most; iov++, count--, at = 0)
+		room += iov->iov_len - at;
+	return room;
+}
 
 int record_key_init(struct record_key *key, const struct suite *suite,
 		    const struct secret *secret, bool seal);

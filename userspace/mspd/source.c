@@ -46,12 +46,18 @@ static void connect_link(struct move *m, enum link_kind kind, unsigned int index
 		return;
 	}
 	link = link_new(m, conn, kind);
-	if (link && kind == LINK_DATA) {
-		link->index = index;
-		link->batch = calloc(1, sizeof(*link->batch));
-		m->data[index] = link;
+	if (!link) {
+		conn_set_handler(conn, &stray_handler, NULL);
+		conn_close(conn);
+		move_lost(m, WIRE_CODE_RESOURCES, "out of memory");
+		return;
 	}
-	if (!link || (kind == LINK_DATA && !link->batch))
+	if (kind != LINK_DATA)
+		return;
+	link->index = index;
+	link->batch = calloc(1, sizeof(*link->batch));
+	m->data[index] = link;
+	if (!link->batch)
 		move_lost(m, WIRE_CODE_RESOURCES, "out of memory");
 }
 
@@ -349,7 +355,8 @@ static bool pump(struct link *link)
 	unsigned int niov;
 	int ret;
 
-	if (!link->attached || link->closing || conn_sending(link->conn))
+	if (!link->attached || link->send_failed || link->closing ||
+	    conn_sending(link->conn))
 		return false;
 	link->batch->frames = 0;
 	ret = fill(link, &niov);
@@ -380,7 +387,7 @@ void source_batch_sent(struct link *link, int err)
 	if (err && !link->closing && !link->move->data_lost_ns)
 		link->move->data_lost_ns = now_ns();
 	if (err)
-		link->attached = false;
+		link->send_failed = true;
 }
 
 /* ---- receiving ---- */

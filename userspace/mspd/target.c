@@ -23,29 +23,58 @@
 #define PROGRESS_NS		(200 * NSEC_PER_MSEC)
 /* Credit that is worth its memory, in round trips at the present rate */
 #define USEFUL_ROUND_TRIPS	4
-/* Connections that may be there without having said what they are */
-#define MAX_PENDING		8
+/*
+ * Connections that may be there of which it is not known who they are: those of a peer
+ * at most, and some of strangers.  The peer's own that have not said what they are for.
+ */
+#define MAX_STRANGERS		(2 * (WIRE_MAX_CONNECTIONS + 1))
+#define MAX_PENDING		(2 * (WIRE_MAX_CONNECTIONS + 1))
 
 /* ---- listening ---- */
+
+/* Whoever waits longest makes room: the peer is sooner done than who only waits */
+static void limit_strangers(struct move *m)
+{
+	struct link *link, *oldest = NULL;
+	unsigned int count = 0;
+
+	TAILQ_FOREACH(link, &m->links, entry) {
+		if (!link_is_stranger(link))
+			continue;
+		oldest = oldest ? oldest : link;
+		count++;
+	}
+	if (count >= MAX_STRANGERS)
+		link_close(oldest);
+}
 
 static void accepted(struct listener *listener, struct conn *conn)
 {
 	struct move *m = listener_data(listener);
-	unsigned int pending = 0;
 	struct link *link;
 
-	TAILQ_FOREACH(link, &m->links, entry)
-		pending += link->kind == LINK_PENDING;
+	limit_strangers(m);
 	link = link_new(m, conn, LINK_PENDING);
 	if (!link) {
 		conn_set_handler(conn, &stray_handler, NULL);
 		conn_close(conn);
 		return;
 	}
-	if (pending >= MAX_PENDING)
-		link_close(link);
-	else
-		conn_accept(conn, m->identity);
+	conn_accept(conn, m->identity);
+}
+
+/**
+ * target_may_connect() - may the peer have one more connection?
+ * @m: the move
+ */
+bool target_may_connect(const struct move *m)
+{
+	const struct link *link;
+	unsigned int pending = 0;
+
+	TAILQ_FOREACH(link, &m->links, entry)
+		pending += link->kind == LINK_PENDING && link->secured;
+	return pending < MAX_PENDING;
 }
 
 static void listener_gone(struct listener *listener)

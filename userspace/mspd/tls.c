@@ -9,9 +9,7 @@
 #include "record.h"
 #include "tls.h"
 
-/* RFC 8446, sections 6 and 4.6.3 */
-#define ALERT_WARNING		1
-#define ALERT_CLOSE_NOTIFY	0
+/* RFC 8446, section 4.6.3 */
 #define KEY_UPDATE		24
 #define KEY_UPDATE_BYTES	5
 
@@ -20,6 +18,7 @@
  * @in:		what was received; the caller's
  * @out:	what is to be sent; the caller's
  * @send, @receive: what protects records
+ * @failed:	something was received that must not be: nothing after it counts
  * @ended:	the peer has said that it sends no more
  * @rekey:	records that a key protects; 0 = keys are not renewed
  * @answer:	the peer wants our key renewed
@@ -33,6 +32,7 @@ struct tls {
 	struct buffer *out;
 	struct record_key send;
 	struct record_key receive;
+	bool failed;
 	bool ended;
 	uint32_t rekey;
 	bool answer;
@@ -139,7 +139,7 @@ static bool is_key_update(uint8_t type, const uint8_t *content, size_t bytes)
 	       !memcmp(content, start, sizeof(start)) && content[4] <= 1;
 }
 
-/* A record without data: -EAGAIN to go on with the next */
+/* A record without data: 0 to go on with the next */
 static int take_control(struct tls *tls, uint8_t type, size_t bytes)
 {
 	int ret;
@@ -152,7 +152,7 @@ static int take_control(struct tls *tls, uint8_t type, size_t bytes)
 	tls->answer |= tls->spill[4];
 	if (record_key_renew(&tls->receive))
 		return fail(tls, "key could not be renewed");
-	return -EAGAIN;
+	return 0;
 }
 
 /* What did not fit the last time */
@@ -170,28 +170,23 @@ static size_t take_spilled(struct tls *tls, const struct iovec *iov, size_t at)
 	return step;
 }
 
-static size_t room_of(const struct iovec *iov, unsigned int count, size_t at)
-{
-	size_t room = 0;
-
-	/* No record has more */
-	for (; count && room < RECORD_PLAIN_BYTES; iov++, count--, at = 0)
-		room += iov->iov_len - at;
-	return room;
-}
-
-/* Open the next record: bytes that are in the segments, or why there are none */
+/*
+ * Open the next record: bytes that are in the segments, 0 where it had none; -EAGAIN:
+ * there is none, or not all of it; -EPROTO
+ */
 static ssize_t open_next(struct tls *tls, const struct iovec *iov, unsigned int count,
 			 size_t at)
 {
 	const uint8_t *record = tls->in->data + tls->in->head;
 	ssize_t bytes = record_whole(record, buffer_used(tls->in));
-	size_t room = room_of(iov, count, at);
+	size_t room = record_room(iov, count, at, RECORD_PLAIN_BYTES);
 	ssize_t content;
 	uint8_t type;
 
-	if (!bytes)
+	if (!bytes) {
+		buffer_compact(tls->in);
 		return -EAGAIN;
+	}
 	if (bytes < 0)
 		return fail(tls, "this is no protected record");
 	content = record_open(&tls->receive, record, (size_t)bytes, iov, count, at,
@@ -226,7 +221,7 @@ static void step_over(const struct iovec **iov, unsigned int *count, size_t *at,
  * @count: segments
  *
  * Return: bytes, as many as fit or have come; 0: the peer sends no more; -EAGAIN: receive
- * more; -EPROTO.
+ * more; -EPROTO: something was received that must not be, and so it is from now on.
  */
 ssize_t tls_read(struct tls *tls, const struct iovec *iov, unsigned int count)
 {
@@ -235,22 +230,22 @@ ssize_t tls_read(struct tls *tls, const struct iovec *iov, unsigned int count)
 	size_t at = 0;
 
 	step_over(&iov, &count, &at, 0);
-	while (count && !tls->ended) {
+	while (count && !tls->ended && !tls->failed) {
 		if (tls->spilled)
 			got = (ssize_t)take_spilled(tls, iov, at);
 		else
 			got = open_next(tls, iov, count, at);
-		if (got == -EAGAIN && record_whole(tls->in->data + tls->in->head,
-						   buffer_used(tls->in)))
-			continue;
 		if (got == -EAGAIN)
-			buffer_compact(tls->in);
-		if (got <= 0)
-			return total ? total : got;
+			return total ? total : -EAGAIN;
+		if (got < 0) {
+			tls->failed = true;
+			break;
+		}
 		total += got;
 		step_over(&iov, &count, &at, (size_t)got);
 	}
-	return total;
+	/* What came before an error is good, and the error is told the next time */
+	return total || !tls->failed ? total : -EPROTO;
 }
 
 /* ---- sending ---- */
@@ -305,7 +300,8 @@ ssize_t tls_write(struct tls *tls, const struct iovec *iov, unsigned int count)
 
 	step_over(&iov, &count, &at, 0);
 	while (count && has_room(tls)) {
-		bytes = min(room_of(iov, count, at), (size_t)RECORD_PLAIN_BYTES);
+		bytes = min(record_room(iov, count, at, RECORD_PLAIN_BYTES),
+			    (size_t)RECORD_PLAIN_BYTES);
 		if (renew_key(tls) || seal(tls, RECORD_DATA, iov, at, bytes))
 			return -EPROTO;
 		total += (ssize_t)bytes;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/nodump.h"
 #include "common/util.h"
 #include "phyp/phypd/device.h"
 #include "phyp/phypd/system.h"
@@ -243,20 +244,6 @@ static void parse_options(struct options *o, int argc, char **argv)
 		usage_error("--state-dir is missing");
 	if (!o->device_count)
 		usage_error("--device is missing");
-}
-
-/*
- * A core dump would hold the memory of partitions.  PR_SET_DUMPABLE is left
- * alone: it would give /proc/self/fd to root, and with it the reopening that
- * makes a window read-only.
- */
-static void forbid_core_dumps(void)
-{
-	struct rlimit none = { 0, 0 };
-
-	if (setrlimit(RLIMIT_CORE, &none))
-		log_warning("core dumps could not be switched off: %s",
-			    strerror(errno));
 }
 
 static int block_signals(void)
