@@ -92,26 +92,35 @@ int ktls_enable(int fd, const struct agreement *agreement)
 	return set_direction(fd, TLS_RX, agreement->suite, &agreement->receive);
 }
 
-/* Only a connected socket can be asked */
-static int connected_socket(void)
+static int listen_here(struct sockaddr_in *address)
 {
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	socklen_t bytes = sizeof(address);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t bytes = sizeof(*address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (listener < 0 || fd < 0 ||
-	    bind(listener, (struct sockaddr *)&address, sizeof(address)) ||
-	    listen(listener, 1) ||
-	    getsockname(listener, (struct sockaddr *)&address, &bytes) ||
-	    connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-		close(fd);
-		fd = -1;
-	}
-	close(listener);
-	return fd;
+	*address = (struct sockaddr_in) {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)address, bytes) && !listen(fd, 1) &&
+	    !getsockname(fd, (struct sockaddr *)address, &bytes))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Only a connected socket can be asked */
+static bool suite_available(const struct suite *suite, const struct sockaddr_in *address)
+{
+	const struct agreement try = {
+		.suite = suite,
+		.send.bytes = SECRET_MAX_BYTES, .receive.bytes = SECRET_MAX_BYTES,
+	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool available = fd >= 0 &&
+			 !connect(fd, (const struct sockaddr *)address, sizeof(*address)) &&
+			 !ktls_enable(fd, &try);
+
+	close(fd);
+	return available;
 }
 
 /**
@@ -121,16 +130,16 @@ static int connected_socket(void)
  */
 bool ktls_available(void)
 {
-	struct agreement try = {
-		.send.bytes = SECRET_MAX_BYTES, .receive.bytes = SECRET_MAX_BYTES,
-	};
+	const struct suite *suite;
 	bool available = true;
 
-	for (size_t i = 0; available && (try.suite = suite_at(i)); i++) {
-		int fd = connected_socket();
+	for (size_t i = 0; available && (suite = suite_at(i)); i++) {
+		struct sockaddr_in address;
+		/* Nobody accepts; closed earlier it would reset what waits there */
+		int listener = listen_here(&address);
 
-		available = fd >= 0 && !ktls_enable(fd, &try);
-		close(fd);
+		available = listener >= 0 && suite_available(suite, &address);
+		close(listener);
 	}
 	return available;
 }
