@@ -134,7 +134,9 @@ UNIT_FILES := $(UNIT_SRCS:selftests/unit/%.c=$(O)/unit/%)
 # What several unit tests share
 UNIT_LIB_SRCS := $(sort $(filter-out selftests/unit/test_%,$(wildcard selftests/unit/*.c)))
 
-TOOL_SRCS := $(sort $(wildcard selftests/tools/*.c))
+# What several tools share
+TOOL_LIB_SRCS := selftests/tools/raw.c
+TOOL_SRCS := $(sort $(filter-out $(TOOL_LIB_SRCS),$(wildcard selftests/tools/*.c)))
 TOOL_FILES := $(TOOL_SRCS:selftests/tools/%.c=$(O)/tools/%)
 
 FUZZ_SRCS := $(sort $(wildcard selftests/fuzz/fuzz_*.c))
@@ -192,7 +194,8 @@ $(UNIT_FILES): $(O)/unit/%: $(O)/obj/selftests/unit/%.o \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(link) -lcmocka
 
-$(TOOL_FILES): $(O)/tools/%: $(O)/obj/selftests/tools/%.o $(ARCHIVES)
+$(TOOL_FILES): $(O)/tools/%: $(O)/obj/selftests/tools/%.o \
+		$(call objs,$(TOOL_LIB_SRCS)) $(ARCHIVES)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(link)
@@ -206,7 +209,7 @@ $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
 ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) \
 	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
 	$(hmc_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
-	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(FUZZ_SRCS))
+	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS))
 -include $(ALL_OBJS:.o=.d)
 
 # Packages
