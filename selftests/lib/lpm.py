@@ -469,9 +469,9 @@ class Lab:
                 text = daemon.log().rstrip().split("\n")
                 report = [n for n, line in enumerate(text)
                           if SANITIZER_REPORT.search(line)]
-                if report:
-                    text = text[report[0]:report[0] + 2 * lines]
-                for line in text[-lines:]:
+                text = text[report[0]:][:2 * lines] if report else \
+                    text[-lines:]
+                for line in text:
                     note(line)
 
     def relay(self, port, source, target, **options):
@@ -598,12 +598,16 @@ class Move:
                                         **self.relay_options)
         return self
 
-    def start_source(self):
+    def begin_source(self):
+        """The request that starts the source mover."""
         port = self.relay.port if self.relay else self.port
-        self.src.msp("start", **{
+        return self.src.msp.begin("start", **{
             "stream_id": self.stream_id, "role": "source",
             "peer": "127.0.0.1:%d" % port,
             "peer_identity": self.dst.identity, **self.source})
+
+    def start_source(self):
+        self.begin_source().result()
         return self
 
     def start(self):
