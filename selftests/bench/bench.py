@@ -29,12 +29,21 @@ sys.dont_write_bytecode = True
 
 import link  # noqa: E402
 import lpm  # noqa: E402
+import many  # noqa: E402
+import parts  # noqa: E402
 import qemu  # noqa: E402
 import usage  # noqa: E402
 
-STAGES = ("throughput", "memory", "delay", "profile")
+STAGES = ("throughput", "many", "memory", "delay", "profile")
 CONTENTS = ("random", "text", "zero")
 CONNECTIONS = (1, 2, 4)
+# Moves at once; together they have the same memory
+MOVES = (1, 8, 32)
+
+# Encryption of the data connections -> what is compared with it
+RAW = {"plain": "raw_loopback", "TLS": "raw_tls"}
+# Memory that says something about encryption: it is blind for content
+TLS_CONTENT = "random"
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -42,8 +51,9 @@ GIB = 1 << 30
 # Text repeats after this many bytes: more than any cache or window holds
 TEXT_BYTES = 32 * MIB
 
-GOAL_OF_RAW = 0.5
+GOAL_OF_RAW = {"plain": 0.65, "TLS": 0.7}
 GOAL_OF_QEMU = 3.0
+GOAL_FAIRNESS = 0.95
 GOAL_OF_LINK = 0.8
 GOAL_MEMORY_SLACK = MIB
 
@@ -131,10 +141,26 @@ def tool(name):
     return os.path.join(options.build, "tools", name)
 
 
-def raw_once(content, connections):
-    """The reference: see selftests/tools/raw_loopback.c."""
+def modes():
+    """What this mover can do with data connections."""
+    shown = subprocess.run([os.path.join(options.build, "mspd"), "--help"],
+                           text=True, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, check=True).stdout
+    return tuple(RAW) if "--encrypt-data" in shown else ("plain",)
+
+
+def new_lab(mode, phyp=(), config=None):
+    """Two systems whose movers encrypt the data connections, or do not."""
+    config = dict(config or {})
+    if "TLS" in modes():
+        config["encrypt_data"] = "yes" if mode == "TLS" else "no"
+    return lpm.Lab(phyp=phyp, config=config)
+
+
+def raw_once(mode, content, connections):
+    """The reference: see selftests/tools/raw_loopback.c and raw_tls.c."""
     done = subprocess.run(
-        [tool("raw_loopback"), "--bytes", str(options.memory),
+        [tool(RAW[mode]), "--bytes", str(options.memory),
          "--connections", str(connections), "--content", content],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
@@ -220,37 +246,42 @@ def qemu_rounds(contents, kind, found):
                              options.memory, channels, memory))
 
 
-def measure_content(lab, contents, kind):
+def measure_mode(mode, lab, content, compare, result):
+    """One turn: each mover right after what it is compared with."""
+    for connections in CONNECTIONS:
+        result["raw"].setdefault(connections, []).append(
+            raw_once(mode, content, connections))
+        if lab:
+            result["mover"].setdefault(connections, []).append(
+                mover_once(lab, content, connections, compare))
+
+
+def measure_content(labs, contents, kind):
     """All rounds with one content: the kinds of measurement take turns."""
-    raw, mover, other = {}, {}, {}
+    found = {mode: {"raw": {}, "mover": {}} for mode in labs
+             if mode == "plain" or kind == TLS_CONTENT}
+    other = {}
     content = contents.file(kind)
     for turn in range(options.repeat):
-        for connections in CONNECTIONS:
-            raw.setdefault(connections, []).append(
-                raw_once(content, connections))
-            if lab:
-                mover.setdefault(connections, []).append(
-                    mover_once(lab, content, connections, turn == 0))
+        for mode, result in found.items():
+            measure_mode(mode, labs[mode], content, turn == 0, result)
         # Content means little to QEMU, and its settings are many
         if options.qemu and (kind == "random" or turn == 0):
             qemu_rounds(contents, kind, other)
-    result = {
-        "raw": {c: best(r) for c, r in raw.items()},
-        "mover": {c: best(r) for c, r in mover.items()},
-        "ratio": {c: of_raw(mover[c], raw[c]) for c in mover},
-        "all": {"raw": raw, "mover": mover, "qemu": list(other.values())},
-        "qemu": {},
+    return {
+        "modes": {mode: {
+            "raw": {c: best(r) for c, r in all_["raw"].items()},
+            "mover": {c: best(r) for c, r in all_["mover"].items()},
+            "ratio": {c: of_raw(all_["mover"][c], all_["raw"][c])
+                      for c in all_["mover"]},
+        } for mode, all_ in found.items()},
+        "qemu": {memory: {c: best(other[memory, c]) for c in qemu.CHANNELS}
+                 for memory in (qemu.MEMORY if options.qemu else ())},
+        "all": {"modes": found, "qemu": list(other.values())},
     }
-    for memory in qemu.MEMORY if options.qemu else ():
-        result["qemu"][memory] = {c: best(other[memory, c])
-                                  for c in qemu.CHANNELS}
-    return result
 
 
-def show_content(kind, result):
-    say("%s memory, %d MiB: MB/s, best of %d; of raw, median of pairs%s" % (
-        kind.capitalize(), options.memory // MIB, options.repeat,
-        "; CPU seconds per GB of each process" if result["mover"] else ""))
+def show_mode(mode, result):
     rows = []
     for c in CONNECTIONS:
         row = ["%d connection%s" % (c, "s"[:c > 1]),
@@ -261,14 +292,22 @@ def show_content(kind, result):
             row += ["%.2f" % s for s in
                     result["mover"][c]["cpu_s_per_gb"].values()]
         rows.append(row)
-    head = ["", "raw"]
+    head = [mode, "raw"]
     if result["mover"]:
         names = next(iter(result["mover"].values()))["cpu_s_per_gb"]
         head += ["mover", "of raw"] + list(names)
     table(rows, head)
-    if result["qemu"]:
-        table([[memory] + [found[c]["mb_per_s"] for c in qemu.CHANNELS]
-               for memory, found in result["qemu"].items()],
+
+
+def show_content(kind, found):
+    say("%s memory, %d MiB: MB/s, best of %d; of raw, median of pairs;\n"
+        "CPU seconds per GB of each process" % (
+            kind.capitalize(), options.memory // MIB, options.repeat))
+    for mode, result in found["modes"].items():
+        show_mode(mode, result)
+    if found["qemu"]:
+        table([[memory] + [r[c]["mb_per_s"] for c in qemu.CHANNELS]
+               for memory, r in found["qemu"].items()],
               ["QEMU, target's memory"] +
               ["multifd %d" % c if c else "plain" for c in qemu.CHANNELS])
 
@@ -276,11 +315,101 @@ def show_content(kind, result):
 def stage_throughput(contents, with_mover):
     found = {}
     with contextlib.ExitStack() as stack:
-        lab = stack.enter_context(lpm.Lab()) if with_mover else None
+        labs = dict.fromkeys(RAW)
+        if with_mover:
+            labs = {mode: stack.enter_context(new_lab(mode))
+                    for mode in modes()}
         for kind in options.content:
-            found[kind] = measure_content(lab, contents, kind)
+            found[kind] = measure_content(labs, contents, kind)
             show_content(kind, found[kind])
     return found
+
+
+# Stage: many
+
+# What a mover may hold, with the settings that mspd has by itself
+MANY_CONFIG = {"sessions": 2, "op_buffers": 64, "op_buffer_bytes": 16 << 10,
+               "pool_max": 64 * MIB}
+
+
+def many_once(contents, mode, count, compare):
+    """Move @count partitions at once that have options.many_memory together."""
+    content = contents.file("random")
+    memory = options.many_memory // count
+    config = dict(MANY_CONFIG, max_vasi_ops=count)
+    with new_lab(mode, ["--streams", count], config) as lab:
+        moves = []
+        for n in range(count):
+            move = new_move(lab, content, memory, options.connections)
+            move.spec["content"]["offset"] = n * memory % options.memory
+            moves.append(move.create())
+        digests = [m.digest(m.src) for m in moves if compare]
+        for move in moves:
+            move.create_streams()
+        run = many.Many(moves)
+        cpu = usage.Cpu(pids(lab))
+        run.start()
+        run.follow()
+        seconds, used = run.seconds(), cpu.seconds()
+        if compare:
+            assert digests == [m.digest() for m in moves], "digests differ"
+        shares, window = run.window()
+        bounds = many.buffer_bounds(count, MANY_CONFIG["sessions"],
+                                    MANY_CONFIG["op_buffers"],
+                                    MANY_CONFIG["op_buffer_bytes"],
+                                    MANY_CONFIG["pool_max"])
+        return {"moves": count, "seconds": seconds,
+                "mb_per_s": count * memory / seconds / 1e6,
+                "fairness": many.jain(shares), "shares": shares,
+                "window_s": window,
+                "window_share": sum(shares) / (count * memory),
+                "cpu_s_per_gb": {n: s / (count * memory / 1e9)
+                                 for n, s in used.items()},
+                "peaks": {"%s %s" % (system.name, what): peak for
+                          (system, what), peak in run.peaks.items()},
+                "bounds": dict(zip("AB", bounds))}
+
+
+def many_summary(turns):
+    """Best rate, median fairness, highest peaks."""
+    found = dict(best(turns))
+    found["fairness"] = statistics.median(t["fairness"] for t in turns)
+    found["least_fairness"] = min(t["fairness"] for t in turns)
+    found["peaks"] = {n: max(t["peaks"][n] for t in turns)
+                      for n in found["peaks"]}
+    return found
+
+
+def stage_many(contents):
+    found = {}
+    for mode in modes():
+        turns = {}
+        for turn in range(options.repeat):
+            for count in MOVES:
+                turns.setdefault(count, []).append(
+                    many_once(contents, mode, count, turn == 0))
+        found[mode] = {"summary": {c: many_summary(t)
+                                   for c, t in turns.items()}, "all": turns}
+        show_many(mode, found[mode]["summary"])
+    return found
+
+
+def show_many(mode, found):
+    say("Moves at once, %s, %d MiB random memory together, %d connections "
+        "each:\nMB/s, best of %d; Jain's index, median and least; "
+        "most of mspd's memory, KiB" % (
+            mode, options.many_memory // MIB, options.connections,
+            options.repeat))
+    rows = []
+    for count, f in found.items():
+        row = ["%d" % count, f["mb_per_s"], "%.4f" % f["fairness"],
+               "%.4f" % f["least_fairness"]]
+        for name in "AB":
+            row += [f["peaks"][name + " buffers"] >> 10, f["bounds"][name] >> 10,
+                    f["peaks"][name + " anonymous"] >> 10]
+        rows.append(row)
+    table(rows, ["moves", "MB/s", "Jain", "least", "A buffers", "allowed",
+                 "RssAnon", "B buffers", "allowed", "RssAnon"])
 
 
 # Stage: memory
@@ -302,7 +431,7 @@ def memory_once(contents, memory):
     kind, content = big_content(contents, options.big_memory)
     result = {"memory": memory, "content": kind}
     # New daemons, so that neither size inherits the other's heap
-    with lpm.Lab() as lab:
+    with new_lab(modes()[-1]) as lab:
         move = new_move(lab, content, memory, options.connections)
         if kind == "zero":
             # Too little memory for both sides: written pages only
@@ -368,7 +497,7 @@ def stage_delay(contents):
         raise RuntimeError("network namespaces need root")
     content = contents.file("random")
     memory = options.delay_memory
-    with link.shaped(options.rate), lpm.Lab() as lab:
+    with link.shaped(options.rate), new_lab(modes()[-1]) as lab:
         start_in_namespace(lab.a, link.NEAR)
         start_in_namespace(lab.b, link.FAR)
         move = new_move(lab, content, memory, options.connections)
@@ -397,63 +526,95 @@ def stage_delay(contents):
 
 # Stage: profile
 
-def stage_profile(contents):
-    """Where the processor time goes; needs perf."""
-    if not shutil.which("perf"):
-        raise RuntimeError("perf is not installed")
+def profile_once(contents, mode, profile):
+    """Processor time of each process, and its samples to @profile."""
     content = contents.file("random")
-    result = {}
-    with lpm.Lab() as lab:
+    with new_lab(mode) as lab:
         move = new_move(lab, content, options.memory, options.connections)
         move.create().create_streams().start_target()
-        running = {}
-        for name, pid in pids(lab).items():
-            path = os.path.join(contents.directory,
-                                name.replace(" ", "-") + ".perf")
-            running[name] = path, subprocess.Popen(
-                ["perf", "record", "-q", "-e", "cpu-clock", "-F", "1999",
-                 "-p", str(pid), "-o", path], stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for path, _ in running.values():
-            lpm.until("perf records", lambda p=path: os.path.exists(p))
+        profile.start(pids(lab))
+        cpu = usage.Cpu(pids(lab))
         move.start_source()
         move.wait()
-        for _, process in running.values():
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
+        seconds = cpu.seconds()
+        profile.stop()
         move.end()
-        for name, (path, _) in running.items():
-            done = subprocess.run(
-                ["perf", "report", "-i", path, "--stdio", "--no-children",
-                 "--sort", "symbol", "-g", "none", "--percent-limit", "1.5"],
-                text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, check=True)
-            result[name] = [line.strip() for line in done.stdout.split("\n")
-                            if line.strip() and not line.startswith("#")]
-    for name, lines in result.items():
-        say("Profile of %s" % name)
-        for line in lines[:12]:
-            say("  " + line)
+    return seconds
+
+
+def stage_profile(contents):
+    """Where the processor time goes."""
+    try:
+        parts.check_usable(contents.directory)
+    except parts.NotUsable as error:
+        say("profile: skipped: %s" % error)
         say()
+        return {"skipped": str(error)}
+    result = {}
+    for mode in modes():
+        profile = parts.Profile(contents.directory)
+        turns = [profile_once(contents, mode, profile)
+                 for _ in range(options.repeat)]
+        gb = options.memory * len(turns) / 1e9
+        result[mode] = {
+            name: {"cpu_s_per_gb": sum(t[name] for t in turns) / gb,
+                   "samples": sum(profile.parts[name].values()),
+                   "shares": profile.shares(name),
+                   "symbols": [[part, symbol, count] for (part, symbol), count
+                               in profile.symbols[name].most_common(25)]}
+            for name in turns[0]}
+        show_profile(mode, result[mode])
     return result
+
+
+def show_profile(mode, found):
+    say("CPU seconds per GB by part, %s, random memory, %d connections, "
+        "sum of %d" % (mode, options.connections, options.repeat))
+    rows = [[name] + ["%.3f" % (f["cpu_s_per_gb"] * f["shares"][part])
+                      for part in parts.PARTS] + ["%.3f" % f["cpu_s_per_gb"]]
+            for name, f in found.items()]
+    rows.append(["all"] + ["%.3f" % sum(float(row[n]) for row in rows)
+                           for n in range(1, len(rows[0]))])
+    table(rows, [""] + list(parts.PARTS) + ["sum"])
 
 
 # Goals
 
+def throughput_goals(found):
+    if not found or not found["modes"]["plain"]["mover"]:
+        return
+    for mode, result in found["modes"].items():
+        wanted = GOAL_OF_RAW[mode]
+        for c, ratio in result["ratio"].items():
+            yield ("random, %s, %d connection%s: at least %.0f %% of raw" % (
+                mode, c, "s"[:c > 1], 100 * wanted),
+                "%.0f %%" % (100 * ratio), ratio >= wanted)
+    mine = max(r["mb_per_s"] for r in found["modes"]["plain"]["mover"].values())
+    for memory, others in found["qemu"].items():
+        factor = mine / max(r["mb_per_s"] for r in others.values())
+        yield ("random: at least %g times QEMU's best (target's memory %s)"
+               % (GOAL_OF_QEMU, memory), "%.2f" % factor,
+               factor >= GOAL_OF_QEMU)
+
+
+def many_goals(mode, found):
+    for count, f in found.items():
+        if count > 1:
+            yield ("%d moves at once, %s: Jain's index at least %g" % (
+                count, mode, GOAL_FAIRNESS), "%.4f" % f["fairness"],
+                f["fairness"] >= GOAL_FAIRNESS)
+        for name in "AB":
+            peak, bound = f["peaks"][name + " buffers"], f["bounds"][name]
+            yield ("%d at once, %s: buffers of mspd %s at most what its "
+                   "settings say" % (count, mode, name), "%d of %d KiB" % (
+                       peak >> 10, bound >> 10), peak <= bound)
+
+
 def goals(results):
     """(text, figure, met) of every goal that was measured."""
-    found = results.get("throughput", {}).get("random")
-    if found and found["mover"]:
-        for c, ratio in found["ratio"].items():
-            yield ("random, %d connection%s: at least %.0f %% of raw" % (
-                c, "s"[:c > 1], 100 * GOAL_OF_RAW),
-                "%.0f %%" % (100 * ratio), ratio >= GOAL_OF_RAW)
-        mine = max(r["mb_per_s"] for r in found["mover"].values())
-        for memory, others in found["qemu"].items():
-            factor = mine / max(r["mb_per_s"] for r in others.values())
-            yield ("random: at least %g times QEMU's best (target's memory %s)"
-                   % (GOAL_OF_QEMU, memory), "%.2f" % factor,
-                   factor >= GOAL_OF_QEMU)
+    yield from throughput_goals(results.get("throughput", {}).get("random"))
+    for mode, found in results.get("many", {}).items():
+        yield from many_goals(mode, found["summary"])
     found = results.get("memory")
     if found:
         for name in "AB":
@@ -485,11 +646,13 @@ def parse_options():
     parser.add_argument("--build", default="build")
     parser.add_argument("--json", metavar="FILE", help="all figures")
     parser.add_argument("--stage", action="append", choices=STAGES,
-                        help="default: all but the profile")
+                        help="default: all of them")
     parser.add_argument("--content", action="append", choices=CONTENTS)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--memory", type=size, default=GIB)
     parser.add_argument("--big-memory", type=size, default=8 * GIB)
+    parser.add_argument("--many-memory", type=size, default=2 * GIB,
+                        help="of all moves at once together")
     parser.add_argument("--sessions", type=int,
                         help="wished of the movers; default: theirs")
     parser.add_argument("--connections", type=int, default=2,
@@ -503,7 +666,7 @@ def parse_options():
                         help="throughput: only what it is compared with")
     found = parser.parse_args()
     found.build = os.path.abspath(found.build)
-    found.stage = found.stage or list(STAGES[:-1])
+    found.stage = found.stage or list(STAGES)
     found.content = found.content or list(CONTENTS)
     return found
 
@@ -520,7 +683,7 @@ def machine():
 def run_stage(name, contents):
     if name == "throughput":
         return stage_throughput(contents, not options.no_mover)
-    return {"memory": stage_memory, "delay": stage_delay,
+    return {"many": stage_many, "memory": stage_memory, "delay": stage_delay,
             "profile": stage_profile}[name](contents)
 
 
