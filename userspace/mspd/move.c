@@ -879,7 +879,8 @@ void move_turn(struct move *m)
 		source_turn(m);
 	else
 		target_turn(m);
-	if (m->control && !m->ending)
+	/* The peer may have ended, and with it the connection, before this platform */
+	if (m->control && !m->control->closing && !m->ending)
 		writer_flush(&m->control->writer);
 }
 
