@@ -7,6 +7,13 @@
 #include "common/util.h"
 #include "donor.h"
 
+/*
+ * How often the platform is asked at most whether there is something to do now, all
+ * sessions together.  One that it left alone is kicked when there is; asking is for
+ * what nobody tells, such as pages that were written.
+ */
+#define ASK_NS		(250 * NSEC_PER_USEC)
+
 struct donor_thread {
 	struct donor_pool *pool;
 	unsigned int number;
@@ -17,6 +24,7 @@ struct donor_pool {
 	pthread_mutex_t lock;	/* protects @entries, their state, and @stop */
 	pthread_cond_t work;
 	TAILQ_HEAD(, donor_entry) entries;	/* next in turn first */
+	unsigned int count;			/* of them */
 	bool stop;
 	unsigned int nthreads;
 	struct donor_thread *threads;
@@ -65,10 +73,12 @@ static void wait_for_work(struct donor_pool *pool, uint64_t when)
 }
 
 /* What the result of a call means for the next one; with the lock held */
-static void take_result(struct donor_entry *entry, int64_t rc)
+static void take_result(struct donor_pool *pool, struct donor_entry *entry, int64_t rc)
 {
 	uint64_t pause = long_busy_ns(rc);
 
+	if (pause)
+		pause = max(pause, pool->count * ASK_NS);
 	if (rc == VASI_RC_IN_PROGRESS || rc == VASI_RC_BUSY) {
 		entry->next_ns = 0;
 	} else if (pause) {
@@ -87,6 +97,7 @@ static void take_result(struct donor_entry *entry, int64_t rc)
 static void finish_removal(struct donor_pool *pool, struct donor_entry *entry)
 {
 	TAILQ_REMOVE(&pool->entries, entry, link);
+	pool->count--;
 	mailbox_post(entry->mailbox, &entry->removed);
 }
 
@@ -115,7 +126,7 @@ static void serve(struct donor_thread *t, struct donor_entry *entry)
 		entry->state = state;
 		mailbox_post(entry->mailbox, &entry->state_known);
 	}
-	take_result(entry, rc);
+	take_result(pool, entry, rc);
 	if (entry->removing)
 		finish_removal(pool, entry);
 }
@@ -291,6 +302,7 @@ void donor_add(struct donor_entry *entry)
 	entry->in_pool = true;
 	pthread_mutex_lock(&pool->lock);
 	TAILQ_INSERT_TAIL(&pool->entries, entry, link);
+	pool->count++;
 	pthread_cond_signal(&pool->work);
 	pthread_mutex_unlock(&pool->lock);
 }
