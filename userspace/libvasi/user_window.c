@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/map.h"
 #include "libvasi/user.h"
 
 static struct vasi_window *find_window(const struct user_device *user, uint32_t id)
@@ -63,9 +64,8 @@ static int window_map(struct vasi_window *window, int fd)
 		return -errno;
 	if (!S_ISREG(st.st_mode) || st.st_size < 0 || (uint64_t)st.st_size < window->bytes)
 		return -ERANGE;
-	window->base = mmap(NULL, window->bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE,
-			    fd, 0);
-	if (window->base == MAP_FAILED)
+	window->base = map_shared(fd, window->bytes, PROT_READ);
+	if (!window->base)
 		return -errno;
 	/* Contents of partitions do not belong in a core dump */
 	madvise(window->base, window->bytes, MADV_DONTDUMP);

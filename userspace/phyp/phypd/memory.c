@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/map.h"
 #include "common/util.h"
 #include "phyp/phypd/job.h"
 #include "phyp/phypd/memory.h"
@@ -35,6 +36,18 @@ static uint64_t available_bytes(void)
 	return kib << 10;
 }
 
+/* In huge pages as far as there are any, in small ones for the rest */
+static int allocate(const struct memory *memory, uint64_t at, uint64_t length)
+{
+	uint8_t *here = (uint8_t *)memory->base + at;
+
+	map_collapse(here, length);
+	if (fallocate(memory->fd, 0, (off_t)at, (off_t)length) ||
+	    madvise(here, length, MADV_POPULATE_WRITE))
+		return -errno;
+	return 0;
+}
+
 /*
  * Allocated and mapped piece by piece: each piece is checked against what is
  * left, because the kernel would rather kill somebody than fail.
@@ -51,11 +64,8 @@ static int populate(const struct memory *memory, const struct job *job,
 			return -ECANCELED;
 		if (available < length + KEEP_FREE_BYTES)
 			ret = -ENOMEM;
-		else if (fallocate(memory->fd, 0, (off_t)at, (off_t)length))
-			ret = -errno;
-		else if (madvise((uint8_t *)memory->base + at, length,
-				 MADV_POPULATE_WRITE))
-			ret = -errno;
+		else
+			ret = allocate(memory, at, length);
 		if (ret == -EINTR) {
 			at -= STEP_BYTES;
 			continue;
@@ -95,12 +105,9 @@ int memory_reserve(struct memory *memory, uint64_t bytes,
 	/* A mover that maps it must not fault; writing and holes stay allowed */
 	if (fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
 		goto err_errno;
-	memory->base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_NORESERVE, memory->fd, 0);
-	if (memory->base == MAP_FAILED) {
-		memory->base = NULL;
+	memory->base = map_shared(memory->fd, bytes, PROT_READ | PROT_WRITE);
+	if (!memory->base)
 		goto err_errno;
-	}
 	madvise(memory->base, bytes, MADV_DONTDUMP);
 	ret = populate(memory, job, error);
 	if (ret)
