@@ -86,6 +86,32 @@ def _():
     assert move.source_stream["bytes"] < MIB, move.source_stream
 
 
+def allocated(system):
+    """Bytes of partitions' memory that this platform has touched."""
+    with open("/proc/%d/status" % system.phypd.process.pid,
+              encoding="ascii") as file:
+        return next(int(line.split()[1]) << 10 for line in file
+                    if line.startswith("RssShmem:"))
+
+
+@suite.test("64 GiB, nearly all of it never written, cost what was written")
+def _():
+    # Far more than this machine has; a program that stays within 64 MiB
+    with lpm.Lab(phyp=["--memory", "1T", "--overcommit"]) as lab:
+        move = lab.move(memory=64 << 30, content={"type": "zero"},
+                        program=lpm.program(hot=0.001, hot_share=1.0)).run()
+        move.check_moved()
+        stream = move.src.stream(move.stream_id)
+        written = (stream["pages"] + stream["zero_pages"]) * 4096
+        assert 0 < written < 256 * MIB, stream
+        assert stream["bytes"] < written + MIB, stream
+        for system in (lab.a, lab.b):
+            assert allocated(system) < 128 * MIB, allocated(system)
+        move.check_equal()
+        # Nor does looking at it allocate any
+        assert allocated(lab.b) < 128 * MIB, allocated(lab.b)
+
+
 @suite.test("memory of zeros travels as runs")
 def _():
     with lpm.Lab() as lab:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Memory of partitions: reserved whole, zeroed, in huge pages where there are
- * any, and mapped so that these can be used.
+ * any, and mapped so that these can be used; or promised, and allocated only by
+ * who writes it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -164,6 +165,60 @@ static void huge_pages_where_there_are_any(void **state)
 	memory_release(&memory);
 }
 
+static void digest_of(const struct memory *memory, uint8_t digest[DIGEST_BYTES])
+{
+	assert_int_equal(memory_digest(memory, "state", 5, NULL, digest), 0);
+}
+
+static void promised_memory_is_allocated_by_writing(void **state)
+{
+	/* Holes of whole digest pieces, one with something in it, and a rest */
+	const uint64_t bytes = 80 * MIB + 4096;
+	uint8_t expected[DIGEST_BYTES], found[DIGEST_BYTES];
+	char error[MEMORY_ERROR_BYTES];
+	struct memory there, promised;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	(void)state;
+	assert_int_equal(memory_reserve(&there, bytes, NULL, error), 0);
+	assert_int_equal(memory_promise(&promised, bytes, error), 0);
+	assert_int_equal(allocated_bytes(promised.fd), 0);
+	digest_of(&there, expected);
+	digest_of(&promised, found);
+	assert_memory_equal(found, expected, DIGEST_BYTES);
+	assert_int_equal(allocated_bytes(promised.fd), 0);
+
+	((uint8_t *)there.base)[40 * MIB + 3] = 7;
+	((uint8_t *)promised.base)[40 * MIB + 3] = 7;
+	digest_of(&promised, found);
+	assert_memory_not_equal(found, expected, DIGEST_BYTES);
+	digest_of(&there, expected);
+	assert_memory_equal(found, expected, DIGEST_BYTES);
+	assert_int_equal(allocated_bytes(promised.fd), page);
+	memory_release(&there);
+	memory_release(&promised);
+}
+
+static void comparing_allocates_nothing(void **state)
+{
+	char error[MEMORY_ERROR_BYTES];
+	struct memory memory;
+	uint64_t differing;
+	int fd = make_file(MIB);
+
+	(void)state;
+	assert_int_equal(memory_promise(&memory, 9 * MIB, error), 0);
+	assert_int_equal(content_compare(&memory, 4096, fd, NULL, &differing, error), 0);
+	assert_int_equal(differing, 0);
+	/* The file repeats */
+	assert_int_equal(pwrite(fd, "x", 1, 5000), 1);
+	assert_int_equal(content_compare(&memory, 4096, fd, NULL, &differing, error), 0);
+	assert_int_equal(differing, 9);
+	assert_int_equal(allocated_bytes(memory.fd), 0);
+	memory_release(&memory);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +226,8 @@ int main(void)
 		cmocka_unit_test(mapping_fails_whole),
 		cmocka_unit_test(reserved_memory_is_there_and_zero),
 		cmocka_unit_test(huge_pages_where_there_are_any),
+		cmocka_unit_test(promised_memory_is_allocated_by_writing),
+		cmocka_unit_test(comparing_allocates_nothing),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

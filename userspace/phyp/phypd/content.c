@@ -203,7 +203,8 @@ int content_compare(const struct memory *memory, uint32_t granule, int fd,
 		    const struct job *job, uint64_t *differing,
 		    char error[MEMORY_ERROR_BYTES])
 {
-	uint8_t *buf = malloc(STEP_BYTES);
+	uint8_t *buf = malloc(2 * STEP_BYTES);
+	uint8_t *here = buf + STEP_BYTES;
 	uint64_t bytes = 0;
 	int ret = buf ? file_bytes(fd, &bytes) : -ENOMEM;
 
@@ -212,13 +213,14 @@ int content_compare(const struct memory *memory, uint32_t granule, int fd,
 		ret = -ENODATA;
 	for (uint64_t at = 0; !ret && at < memory->bytes; at += STEP_BYTES) {
 		uint64_t length = min(STEP_BYTES, memory->bytes - at);
-		const uint8_t *here = (uint8_t *)memory->base + at;
 
 		if (job && job_cancelled(job)) {
 			ret = -ECANCELED;
 			break;
 		}
 		ret = read_repeated(fd, 0, bytes, buf, length, at);
+		if (!ret)
+			ret = memory_read(memory, at, here, length);
 		for (uint64_t i = 0; !ret && i < length; i += granule)
 			*differing += memcmp(here + i, buf + i, granule) != 0;
 	}

@@ -31,6 +31,7 @@ static const char usage_text[] =
 "  --device NAME=PATH    a VASI device and the socket of its VIO link; repeatable\n"
 "  --socket-mode MODE    permissions of all sockets, octal (default: 0660)\n"
 "  --memory BYTES        for partitions, with K, M, G or T (default: 3/4 of the RAM)\n"
+"  --overcommit          take that memory from the machine only as it is written\n"
 "  --region-size BYTES   memory region size (default: 16M)\n"
 "  --streams N           streams a device serves at a time, 1 to 255 (default: 16)\n"
 "  --opens N             sessions of a stream, 1 to 255 (default: 16)\n"
@@ -55,8 +56,8 @@ struct options {
 
 enum {
 	OPT_NAME = 256, OPT_SOCKET, OPT_STATE_DIR, OPT_DEVICE, OPT_SOCKET_MODE,
-	OPT_MEMORY, OPT_REGION_SIZE, OPT_STREAMS, OPT_OPENS, OPT_NO_INDIRECT,
-	OPT_NO_DIRTY_MAP, OPT_DIRTY_MAP_ECHO, OPT_FAULT_INJECTION,
+	OPT_MEMORY, OPT_OVERCOMMIT, OPT_REGION_SIZE, OPT_STREAMS, OPT_OPENS,
+	OPT_NO_INDIRECT, OPT_NO_DIRTY_MAP, OPT_DIRTY_MAP_ECHO, OPT_FAULT_INJECTION,
 	OPT_LOG_LEVEL, OPT_HELP, OPT_VERSION,
 };
 
@@ -67,6 +68,7 @@ static const struct option long_options[] = {
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "socket-mode", required_argument, NULL, OPT_SOCKET_MODE },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "overcommit", no_argument, NULL, OPT_OVERCOMMIT },
 	{ "region-size", required_argument, NULL, OPT_REGION_SIZE },
 	{ "streams", required_argument, NULL, OPT_STREAMS },
 	{ "opens", required_argument, NULL, OPT_OPENS },
@@ -175,6 +177,9 @@ static void parse_option(struct options *o, int option, char *arg)
 		break;
 	case OPT_MEMORY:
 		p->memory = parse_bytes("memory", arg);
+		break;
+	case OPT_OVERCOMMIT:
+		p->overcommit = true;
 		break;
 	case OPT_REGION_SIZE:
 		parse_region_size(o, arg);

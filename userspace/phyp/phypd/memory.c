@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Reserving a partition's memory: all of it, now, or an error.  What is only
- * promised would show as SIGBUS in the middle of a move.
+ * A partition's memory.  Reserving allocates all of it, now, or fails: what is
+ * only promised can show as SIGBUS in the middle of a move.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,9 +81,51 @@ static int populate(const struct memory *memory, const struct job *job,
 	return 0;
 }
 
+static int create(struct memory *memory, uint64_t bytes)
+{
+	memory->bytes = bytes;
+	memory->base = NULL;
+	memory->fd = memfd_create("partition", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (memory->fd < 0 || fchmod(memory->fd, 0600) ||
+	    ftruncate(memory->fd, (off_t)bytes))
+		return -errno;
+	/* A mover that maps it must not fault; writing and holes stay allowed */
+	if (fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
+		return -errno;
+	memory->base = map_shared(memory->fd, bytes, PROT_READ | PROT_WRITE);
+	if (!memory->base)
+		return -errno;
+	madvise(memory->base, bytes, MADV_DONTDUMP);
+	return 0;
+}
+
 /**
- * memory_reserve() - reserve and zero a partition's memory
- * @memory:	filled in on success, and empty otherwise
+ * memory_promise() - memory that is allocated as it is written
+ * @memory:	filled in on success, and empty otherwise; reads as zeros
+ * @bytes:	a multiple of the page size
+ * @error:	says what failed
+ *
+ * Writing where the system has no memory left is fatal.  So is reading in the
+ * end, through the mapping: it allocates too.  Reading the file does not.
+ *
+ * Return: 0 or a negative errno.
+ */
+int memory_promise(struct memory *memory, uint64_t bytes,
+		   char error[MEMORY_ERROR_BYTES])
+{
+	int ret = create(memory, bytes);
+
+	if (!ret)
+		return 0;
+	snprintf(error, MEMORY_ERROR_BYTES, "%" PRIu64 " bytes of memory: %s",
+		 bytes, strerror(-ret));
+	memory_release(memory);
+	return ret;
+}
+
+/**
+ * memory_reserve() - memory that is there
+ * @memory:	filled in on success, and empty otherwise; zeroed
  * @bytes:	a multiple of the page size
  * @job:	whose cancellation ends this, or NULL
  * @error:	says what failed
@@ -94,32 +136,13 @@ static int populate(const struct memory *memory, const struct job *job,
 int memory_reserve(struct memory *memory, uint64_t bytes,
 		   const struct job *job, char error[MEMORY_ERROR_BYTES])
 {
-	int ret;
+	int ret = memory_promise(memory, bytes, error);
 
-	memory->bytes = bytes;
-	memory->base = NULL;
-	memory->fd = memfd_create("partition", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (memory->fd < 0 || fchmod(memory->fd, 0600) ||
-	    ftruncate(memory->fd, (off_t)bytes))
-		goto err_errno;
-	/* A mover that maps it must not fault; writing and holes stay allowed */
-	if (fcntl(memory->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
-		goto err_errno;
-	memory->base = map_shared(memory->fd, bytes, PROT_READ | PROT_WRITE);
-	if (!memory->base)
-		goto err_errno;
-	madvise(memory->base, bytes, MADV_DONTDUMP);
+	if (ret)
+		return ret;
 	ret = populate(memory, job, error);
 	if (ret)
-		goto err_release;
-	return 0;
-
-err_errno:
-	ret = -errno;
-	snprintf(error, MEMORY_ERROR_BYTES, "%" PRIu64 " bytes of memory: %s",
-		 bytes, strerror(-ret));
-err_release:
-	memory_release(memory);
+		memory_release(memory);
 	return ret;
 }
 
@@ -137,4 +160,48 @@ void memory_release(struct memory *memory)
 		close(memory->fd);
 	memory->base = NULL;
 	memory->fd = -1;
+}
+
+/**
+ * memory_read() - read memory without allocating what was never written
+ * @memory:	the memory
+ * @offset:	where from
+ * @buf:	where to
+ * @length:	bytes, all within the memory
+ *
+ * Return: 0 or a negative errno.
+ */
+int memory_read(const struct memory *memory, uint64_t offset, void *buf,
+		uint64_t length)
+{
+	uint8_t *at = buf;
+
+	while (length) {
+		ssize_t n = pread(memory->fd, at, length, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		at += n;
+		offset += (uint64_t)n;
+		length -= (uint64_t)n;
+	}
+	return 0;
+}
+
+/**
+ * memory_is_hole() - was no byte of a range ever written?
+ * @memory:	the memory
+ * @offset:	first byte
+ * @length:	bytes
+ *
+ * Return: true if the range reads as zeros and no memory is allocated for it.
+ */
+bool memory_is_hole(const struct memory *memory, uint64_t offset,
+		    uint64_t length)
+{
+	off_t data = lseek(memory->fd, (off_t)offset, SEEK_DATA);
+
+	return data < 0 ? errno == ENXIO : (uint64_t)data >= offset + length;
 }

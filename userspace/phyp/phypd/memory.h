@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A partition's memory: reserving it, filling it, comparing and hashing it.
- * All of this takes long and runs in jobs.
+ * A partition's memory: reserving or promising it, filling it, comparing and
+ * hashing it.  Nearly all of this takes long and runs in jobs.
  */
 #ifndef _PHYPD_MEMORY_H
 #define _PHYPD_MEMORY_H
@@ -48,9 +48,15 @@ struct content {
 };
 
 /* memory.c */
+int memory_promise(struct memory *memory, uint64_t bytes,
+		   char error[MEMORY_ERROR_BYTES]);
 int memory_reserve(struct memory *memory, uint64_t bytes,
 		   const struct job *job, char error[MEMORY_ERROR_BYTES]);
 void memory_release(struct memory *memory);
+int memory_read(const struct memory *memory, uint64_t offset, void *buf,
+		uint64_t length);
+bool memory_is_hole(const struct memory *memory, uint64_t offset,
+		    uint64_t length);
 
 /* content.c */
 int content_open(const char *path, uint64_t offset, int *fd,

@@ -241,7 +241,10 @@ static void make_work(struct job *job)
 	struct memory *memory = &make->p->memory;
 	uint64_t bytes = memory->bytes;
 
-	make->ret = memory_reserve(memory, bytes, job, make->error);
+	if (make->p->system->params.overcommit)
+		make->ret = memory_promise(memory, bytes, make->error);
+	else
+		make->ret = memory_reserve(memory, bytes, job, make->error);
 	if (make->ret)
 		return;
 	make->ret = content_fill(memory, &make->content, job, make->error);
@@ -336,7 +339,7 @@ static bool may_make(struct system *system, const struct partition_params *param
  * partition_make() - make a partition, or a shell for an arriving one
  * @system:	where
  * @params:	what it is to be like
- * @req:	answered when the memory is reserved and filled
+ * @req:	answered when the memory is reserved, or promised, and filled
  */
 void partition_make(struct system *system,
 		    const struct partition_params *params,

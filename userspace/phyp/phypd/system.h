@@ -31,6 +31,7 @@ struct managed_stream;
  * @state_dir:	directory of the ownership records
  * @socket_mode: permissions of all sockets
  * @memory:	bytes that partitions may have together
+ * @overcommit:	that memory is promised, not reserved
  * @region_bytes: memory region size (LMB)
  * @streams:	streams that one device serves at a time
  * @opens:	sessions that a stream may have
@@ -45,6 +46,7 @@ struct system_params {
 	const char *state_dir;
 	mode_t socket_mode;
 	uint64_t memory;
+	bool overcommit;
 	uint64_t region_bytes;
 	uint32_t streams;
 	uint32_t opens;
