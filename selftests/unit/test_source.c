@@ -3,6 +3,8 @@
  * What a source puts into operations, how it counts, and whole moves of every
  * form: sessions, granules, sizes of buffers, immediate and indirect.
  */
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include "two_systems.h"
 
 #define NO_LIMIT	200000u
@@ -178,6 +180,89 @@ static void never_written_pages_do_not_travel(void **unused)
 	ts_destroy(ts);
 }
 
+/* Pages of [@at, +@bytes) that were ever touched */
+static uint64_t touched(uint8_t *at, uint64_t bytes)
+{
+	const uint64_t step = 256 * MIB;
+	unsigned char *vector = malloc(step / 4096);
+	uint64_t count = 0;
+	uint64_t i, n;
+
+	assert_non_null(vector);
+	for (; bytes; at += n, bytes -= n) {
+		n = bytes < step ? bytes : step;
+		assert_int_equal(mincore(at, n, vector), 0);
+		for (i = 0; i < n / 4096; i++)
+			count += vector[i] & 1;
+	}
+	free(vector);
+	return count;
+}
+
+struct work {
+	unsigned int actions;
+	long faults;
+	struct phyp_stream_stats stats;
+};
+
+/* A move of @bytes of which four pages were written, one of them the last */
+static struct work move_nearly_empty(uint64_t bytes)
+{
+	struct work work = { };
+	struct rusage before, after;
+	uint64_t last = bytes - 4096;
+	struct ts *ts;
+
+	getrusage(RUSAGE_SELF, &before);
+	ts = ts_create(&(struct ts_params) {
+		.seed = 11,
+		.sessions = 2,
+		.bytes = bytes,
+		.indirect = true,
+		.sparse = true,
+	});
+	ts->no_home = true;
+	ts_write(ts, &ts->src, 0, 4096, false);
+	ts_write(ts, &ts->src, 1 * MIB, 8192, false);
+	ts_write(ts, &ts->src, last, 4096, false);
+	ts_open(ts);
+	work.actions = ts_run(ts, VASI_STATE_COMPLETED, NO_LIMIT);
+	getrusage(RUSAGE_SELF, &after);
+	work.faults = after.ru_minflt - before.ru_minflt;
+
+	ts_assert_moved(ts);
+	assert_memory_equal(ts->tgt.memory, ts->truth, 4096);
+	assert_memory_equal(ts->tgt.memory + MIB, ts->truth + MIB, 8192);
+	assert_memory_equal(ts->tgt.memory + last, ts->truth + last, 4096);
+	assert_int_equal(touched(ts->src.memory, bytes), 4);
+	assert_int_equal(touched(ts->tgt.memory, bytes), 4);
+	ts_stats(&ts->src, &work.stats);
+	assert_int_equal(work.stats.pages, 4);
+	assert_int_equal(work.stats.zero_pages, 0);
+	ts_destroy(ts);
+	return work;
+}
+
+/*
+ * As much work for 256 GiB as for 1 GiB: the same actions, the same bytes, none
+ * of the memory looked at, and of the sets of pages (8 MiB each) only what lies
+ * above.  Faults count every page that is touched for the first time.
+ */
+static void never_written_memory_costs_nothing(void **unused)
+{
+	struct work small, large;
+
+	(void)unused;
+	/* What is allocated once is not to be counted */
+	move_nearly_empty(1024 * (uint64_t)MIB);
+	small = move_nearly_empty(1024 * (uint64_t)MIB);
+	large = move_nearly_empty(256 * 1024 * (uint64_t)MIB);
+	assert_int_equal(small.actions, large.actions);
+	assert_int_equal(small.stats.bytes, large.stats.bytes);
+	assert_int_equal(small.stats.passes, large.stats.passes);
+	assert_in_range(large.faults, 1, small.faults + 200);
+}
+
 static void zero_pages_travel_as_runs(void **unused)
 {
 	struct phyp_stream_stats stats;
@@ -339,6 +424,7 @@ int main(void)
 		cmocka_unit_test(progress_counts_dirty_bytes),
 		cmocka_unit_test(moves_of_every_form),
 		cmocka_unit_test(never_written_pages_do_not_travel),
+		cmocka_unit_test(never_written_memory_costs_nothing),
 		cmocka_unit_test(zero_pages_travel_as_runs),
 		cmocka_unit_test(all_pages_before_resume),
 		cmocka_unit_test(session_held_for_a_pass),

@@ -935,7 +935,7 @@ unsigned int ts_pages_different(struct ts *ts)
 	return n;
 }
 
-void ts_assert_moved(struct ts *ts)
+static void assert_completed(struct ts *ts)
 {
 	assert_int_equal(ts_state(&ts->src), VASI_STATE_COMPLETED);
 	assert_int_equal(ts_state(&ts->tgt), VASI_STATE_COMPLETED);
@@ -945,7 +945,13 @@ void ts_assert_moved(struct ts *ts)
 	assert_int_equal(ts->tgt.resumes, 1);
 	assert_int_equal(ts->tgt.record.verdict, PHYP_VERDICT_RESUMED);
 	assert_memory_equal(ts->tgt.cpu, ts->src.cpu, TS_CPU_STATE);
-	assert_int_equal(ts_pages_different(ts), 0);
+}
+
+void ts_assert_moved(struct ts *ts)
+{
+	assert_completed(ts);
+	if (!ts->params.sparse)
+		assert_int_equal(ts_pages_different(ts), 0);
 }
 
 /* ---- Acting ---- */
@@ -1104,10 +1110,25 @@ unsigned int ts_run_random(struct ts *ts, enum vasi_state state,
 static void *map(size_t bytes)
 {
 	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	assert_ptr_not_equal(at, MAP_FAILED);
+	/* What is touched is to be counted in pages, where it is */
+	madvise(at, bytes, MADV_NOHUGEPAGE);
 	return at;
+}
+
+/* From the heap, where a sanitizer watches its ends, unless it is sparse */
+static uint8_t *make_memory(const struct ts_params *params)
+{
+	uint8_t *memory;
+
+	if (params->sparse)
+		return map(params->bytes);
+	memory = aligned_alloc(65536, (params->bytes + 65535) & ~65535ULL);
+	assert_non_null(memory);
+	memset(memory, 0, params->bytes);
+	return memory;
 }
 
 static void create_side(struct ts *ts, struct ts_side *side, bool source)
@@ -1126,10 +1147,7 @@ static void create_side(struct ts *ts, struct ts_side *side, bool source)
 	side->source = source;
 	side->name = source ? "source" : "target";
 	side->pane = map(TS_PANE_BYTES);
-	side->memory = aligned_alloc(65536, (ts->params.bytes + 65535) &
-				     ~65535ULL);
-	assert_non_null(side->memory);
-	memset(side->memory, 0, ts->params.bytes);
+	side->memory = make_memory(&ts->params);
 	for (i = 0; source && i < TS_CPU_STATE; i++)
 		side->cpu[i] = ts_random(ts, 256);
 	side->phyp = phyp_create(&host_ops, side);
@@ -1192,7 +1210,10 @@ static void destroy_side(struct ts_side *side)
 	phyp_destroy(side->phyp);
 	free(side->queue);
 	munmap(side->pane, TS_PANE_BYTES);
-	free(side->memory);
+	if (side->ts->params.sparse)
+		munmap(side->memory, side->ts->params.bytes);
+	else
+		free(side->memory);
 }
 
 void ts_destroy(struct ts *ts)

@@ -51,6 +51,8 @@
  * @all_pages:	send every page before the hand-over
  * @no_zero:	no zero detection
  * @skip_resend: fault injection
+ * @sparse:	memory costs only what is touched, so that there can be much of it;
+ *		it cannot be compared as a whole then
  */
 struct ts_params {
 	uint64_t seed;
@@ -64,6 +66,7 @@ struct ts_params {
 	bool all_pages;
 	bool no_zero;
 	uint64_t skip_resend;
+	bool sparse;
 };
 
 struct ts;
