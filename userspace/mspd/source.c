@@ -29,6 +29,7 @@
 #define ADAPT_NS		(30 * NSEC_PER_MSEC)
 #define PROGRESS_NS		(50 * NSEC_PER_MSEC)
 #define PROGRESS_SOON_NS	(10 * NSEC_PER_MSEC)
+#define PROGRESS_IDLE_NS	(2 * NSEC_PER_MSEC)
 
 /* ---- connecting ---- */
 
@@ -554,6 +555,31 @@ static void account_bound(struct move *m)
 	m->bound = bound_now(m);
 }
 
+/* Was Progress asked for longer ago than this? */
+static bool progress_due(const struct move *m, uint64_t now, uint64_t interval_ns)
+{
+	return now + PROGRESS_NS >= m->next_progress_ns + interval_ns;
+}
+
+/*
+ * The target has all that the platform has given: a pass may be over, and it is
+ * not worth waiting for the next tick to hear that nothing is left.
+ */
+static void ask_when_idle(struct move *m)
+{
+	uint64_t now;
+
+	if (m->state != VASI_STATE_ENABLED || m->suspend_sent || m->progress_asked)
+		return;
+	for (unsigned int i = 0; i < m->nsessions; i++) {
+		if (m->sessions[i].out.head != m->sessions[i].out.tail)
+			return;
+	}
+	now = now_ns();
+	if (progress_due(m, now, PROGRESS_IDLE_NS))
+		ask_progress(m, now);
+}
+
 static void turn_session(struct move *m, struct session *s)
 {
 	int ret = opqueue_answer(&s->out);
@@ -606,6 +632,7 @@ void source_turn(struct move *m)
 		return;
 	if (m->control)
 		link_resume(m->control);
+	ask_when_idle(m);
 	account_bound(m);
 }
 
@@ -695,7 +722,6 @@ void source_tick(struct move *m, uint64_t now)
 
 	adapt(m);
 	choose_bound(m);
-	if (now >= m->next_progress_ns ||
-	    (soon && now + PROGRESS_NS >= m->next_progress_ns + PROGRESS_SOON_NS))
+	if (progress_due(m, now, soon ? PROGRESS_SOON_NS : PROGRESS_NS))
 		ask_progress(m, now);
 }
