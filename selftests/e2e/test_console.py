@@ -683,7 +683,7 @@ def _():
                  "-t", "B", "-p", move.name], env=console.env,
                 capture_output=True, text=True, check=False, user=61099,
                 group=61099, extra_groups=[])
-            assert done.returncode == 1 and "denied" in done.stderr, done
+            assert done.returncode == 1 and "permission" in done.stderr, done
         assert move.runs_on() == ["A"]
         nothing_left(lab)
 

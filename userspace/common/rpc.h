@@ -161,10 +161,12 @@ json_t *rpc_json_u64(uint64_t value);
 /**
  * struct rpc_error - why a call failed
  * @code:	the server's error code, or 0: the call itself failed
+ * @error:	negative errno of the call itself
  * @text:	what happened, for the user
  */
 struct rpc_error {
 	int code;
+	int error;
 	char text[512];
 };
 

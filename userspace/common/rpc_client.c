@@ -26,7 +26,30 @@ static int call_failed(struct rpc_error *err, int ret, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
+	err->error = ret;
 	return ret;
+}
+
+/* Why there is no connection, and what would have been right */
+static int connect_failed(struct rpc_error *err, int ret, const char *path)
+{
+	switch (ret) {
+	case -EACCES:
+	case -EPERM:
+		return call_failed(err, ret,
+				   "no permission to use the socket %.200s: it is for its owner and group",
+				   path);
+	case -ENAMETOOLONG:
+		return call_failed(err, ret,
+				   "cannot connect to %.64s...: the path has %zu bytes; a socket's has at most %zu",
+				   path, strlen(path), UNIX_PATH_BYTES);
+	case -EAGAIN:
+		return call_failed(err, ret,
+				   "cannot connect to %.200s: too many others are waiting", path);
+	default:
+		return call_failed(err, ret, "cannot connect to %.200s: %s", path,
+				   strerror(-ret));
+	}
 }
 
 /* Wait until @fd is ready; @deadline in ns of now_ns(), 0 = none */
@@ -204,6 +227,7 @@ int rpc_client_call(const char *path, const char *method, json_t *params,
 	int fd, ret;
 
 	err->code = 0;
+	err->error = 0;
 	err->text[0] = '\0';
 	if (timeout_ms >= 0)
 		deadline = now_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
@@ -212,14 +236,15 @@ int rpc_client_call(const char *path, const char *method, json_t *params,
 	line = build_request(method, params);
 	json_decref(params);
 	if (!line)
-		return call_failed(err, -ENOMEM, "the request cannot be built");
+		return call_failed(err, -EINVAL,
+				   "the request cannot be built: no memory, or text that is not UTF-8");
 	if (strlen(line) > RPC_MAX_LINE + 1) {
 		ret = call_failed(err, -EMSGSIZE, "request longer than %u bytes", RPC_MAX_LINE);
 		goto free_line;
 	}
 	fd = unix_connect(path, SOCK_STREAM);
 	if (fd < 0) {
-		ret = call_failed(err, fd, "cannot connect to %s: %s", path, strerror(-fd));
+		ret = connect_failed(err, fd, path);
 		goto free_line;
 	}
 	ret = exchange(fd, line, strlen(line), deadline, result, err);

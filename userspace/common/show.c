@@ -1,8 +1,59 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include "common/notice.h"
 #include "common/show.h"
 #include "common/util.h"
+
+#define CLEAN_BYTES	1024
+
+/* A string of an answer as it may reach a terminal; NULL: as it is, or no string */
+static json_t *clean_string(const json_t *string)
+{
+	const char *text = json_string_value(string);
+	char clean[CLEAN_BYTES];
+	size_t i;
+
+	if (!text || !has_control(text))
+		return NULL;
+	for (i = 0; i < sizeof(clean) - 1 && text[i]; i++)
+		clean[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
+	clean[i] = '\0';
+	return json_string(clean);
+}
+
+/**
+ * show_clean() - take out of an answer what would steer a terminal
+ * @value: any; changed, if it is an object or an array.  It is as deep as an answer
+ *	may be, at most
+ *
+ * Whoever answered: what a command prints of it are lines of text.
+ */
+void show_clean(json_t *value)
+{
+	json_t *member, *clean;
+	const char *name;
+	void *next;
+	size_t i;
+
+	json_array_foreach(value, i, member) {
+		show_clean(member);
+		clean = clean_string(member);
+		if (clean)
+			json_array_set_new(value, i, clean);
+	}
+	json_object_foreach_safe(value, next, name, member) {
+		if (has_control(name)) {
+			json_object_del(value, name);
+			continue;
+		}
+		show_clean(member);
+		clean = clean_string(member);
+		if (clean)
+			json_object_set_new(value, name, clean);
+	}
+}
 
 /**
  * show_json() - print a value as JSON, for scripts
@@ -10,7 +61,7 @@
  */
 void show_json(const json_t *value)
 {
-	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 	putchar('\n');
 }
 

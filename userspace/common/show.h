@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+void show_clean(json_t *value);
 void show_json(const json_t *value);
 void show_value(const json_t *value);
 void show_object(const json_t *object);

@@ -6,6 +6,10 @@
 #define _UNIXSOCK_H
 
 #include <sys/types.h>
+#include <sys/un.h>
+
+/* The longest path of a socket, without the byte that ends it */
+#define UNIX_PATH_BYTES	(sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 /**
  * struct unix_listener - a listening unix socket

@@ -4,17 +4,23 @@
  * with '-' for '_'; the command line wins.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "common/notice.h"
+#include "common/unixsock.h"
 #include "common/util.h"
 #include "config.h"
 #include "wire.h"
 
 #define CONFIG_FILE	"/etc/mspd.conf"
+#define PREFIX		"mspd: "
 #define MAX_LINE	1024
 #define CIPHERSUITES	"TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:" \
 			"TLS_CHACHA20_POLY1305_SHA256"
@@ -22,6 +28,10 @@
 /* What --init is given without more */
 #define INIT_DAYS	3650
 #define MAX_INIT_DAYS	36500
+#define WHERE_BYTES	256
+/* Of host names, IPv4 and IPv6 addresses with their scope */
+#define ADDRESS_CHARACTERS \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%[]"
 
 enum kind {
 	KIND_TEXT,
@@ -36,6 +46,14 @@ enum kind {
 	KIND_FORM,
 };
 
+/**
+ * struct key - a setting
+ * @name:	in the file; on the command line with '-' for '_'
+ * @kind:	of value
+ * @place:	in struct config
+ * @min: @max:	of a number; bytes of a text
+ * @help:	for --help
+ */
 struct key {
 	const char *name;
 	enum kind kind;
@@ -48,11 +66,12 @@ struct key {
 #define AT(member)	offsetof(struct config, member)
 
 static const struct key keys[] = {
-	{ "vasi", KIND_DEVICE, 0, 0, 0,
+	{ "vasi", KIND_DEVICE, 0, 1, UNIX_PATH_BYTES,
 	  "VASI device: the socket of a VIO link; may be given several times" },
-	{ "socket", KIND_TEXT, AT(socket), 0, 0, "control socket (/run/mspd.sock)" },
+	{ "socket", KIND_TEXT, AT(socket), 1, UNIX_PATH_BYTES,
+	  "control socket (/run/mspd.sock)" },
 	{ "socket_mode", KIND_MODE, AT(socket_mode), 0, 0777, "its permissions (0660)" },
-	{ "listen", KIND_TEXT, AT(listen), 0, 0,
+	{ "listen", KIND_TEXT, AT(listen), 1, 255,
 	  "address on which target movers listen (127.0.0.1)" },
 	{ "tcp_port_low", KIND_U16, AT(tcp_port_low), 0, 65535,
 	  "first port for it, 0 = any (0)" },
@@ -86,15 +105,15 @@ static const struct key keys[] = {
 	  "do not offer indirect operations (no)" },
 	{ "peer_timeout", KIND_UINT, AT(peer_timeout_s), 1, 3600,
 	  "seconds that a peer may be silent (10)" },
-	{ "tls_dir", KIND_TEXT, AT(tls_dir), 0, 0,
+	{ "tls_dir", KIND_TEXT, AT(tls_dir), 1, 4000,
 	  "key, certificates and trusted peers (/etc/mspd)" },
-	{ "tls_ciphersuites", KIND_TEXT, AT(tls_ciphersuites), 0, 0,
+	{ "tls_ciphersuites", KIND_TEXT, AT(tls_ciphersuites), 1, 512,
 	  "suites of TLS 1.3, best first (" CIPHERSUITES_SHOWN ")" },
 	{ "encrypt_data", KIND_BOOL, AT(encrypt_data), 0, 1,
 	  "encrypt data connections; the same on both sides (yes)" },
 	{ "kernel_tls", KIND_BOOL, AT(kernel_tls), 0, 1,
 	  "have the kernel encrypt, where it can (yes)" },
-	{ "user", KIND_TEXT, AT(user), 0, 0,
+	{ "user", KIND_TEXT, AT(user), 1, 32,
 	  "user to run as when root starts it (whoever starts it)" },
 	{ "log_level", KIND_LEVEL, AT(level), 0, 0,
 	  "error, warning, info or debug (info)" },
@@ -116,14 +135,27 @@ static const struct {
 __attribute__((format(printf, 3, 4)))
 static int wrong(const char *where, const struct key *key, const char *fmt, ...)
 {
+	char prefix[WHERE_BYTES + 64];
 	va_list ap;
 
-	fprintf(stderr, "mspd: %s: %s: ", where, key->name);
+	snprintf(prefix, sizeof(prefix), "mspd: %s: %s: ", where, key->name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vnotice(prefix, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	return -EINVAL;
+}
+
+static int check_text(const struct key *key, const char *where, const char *value)
+{
+	char why[128];
+
+	if (text_problem(value, TEXT_MAX_BYTES, why, sizeof(why)))
+		return wrong(where, key, "\"%.64s\" %s", value, why);
+	if ((key->kind == KIND_TEXT || key->kind == KIND_DEVICE) &&
+	    (strlen(value) < key->min || strlen(value) > key->max))
+		return wrong(where, key, "\"%.64s\" has %zu bytes, allowed are %" PRIu64
+			     " to %" PRIu64, value, strlen(value), key->min, key->max);
+	return 0;
 }
 
 static int set_text(char **place, const char *value)
@@ -147,7 +179,7 @@ static int set_number(struct config *config, const struct key *key,
 	errno = 0;
 	number = strtoull(value, &end, key->kind == KIND_MODE ? 8 : 0);
 	if (errno || end == value || *end || strchr(value, '-'))
-		return wrong(where, key, "\"%s\" is not a number", value);
+		return wrong(where, key, "\"%.64s\" is not a number", value);
 	if (number < key->min || number > key->max)
 		return wrong(where, key, "%llu, allowed are %" PRIu64 " to %" PRIu64,
 			     number, key->min, key->max);
@@ -176,7 +208,7 @@ static int set_word(struct config *config, const struct key *key,
 	const char *no = key->kind == KIND_FORM ? "immediate" : "no";
 
 	if (strcmp(value, yes) && strcmp(value, no))
-		return wrong(where, key, "\"%s\", allowed are %s and %s", value, yes, no);
+		return wrong(where, key, "\"%.64s\", allowed are %s and %s", value, yes, no);
 	*place = !strcmp(value, yes);
 	return 0;
 }
@@ -184,6 +216,8 @@ static int set_word(struct config *config, const struct key *key,
 static int set(struct config *config, const struct key *key, const char *where,
 	       const char *value)
 {
+	if (check_text(key, where, value))
+		return -EINVAL;
 	switch (key->kind) {
 	case KIND_TEXT:
 		return set_text((char **)((char *)config + key->place), value);
@@ -197,7 +231,7 @@ static int set(struct config *config, const struct key *key, const char *where,
 	case KIND_LEVEL:
 		if (log_parse_level(value, &config->level))
 			return wrong(where, key,
-				     "\"%s\", allowed are error, warning, info, debug",
+				     "\"%.64s\", allowed are error, warning, info, debug",
 				     value);
 		return 0;
 	default:
@@ -232,7 +266,7 @@ static int read_line(struct config *config, const char *where, char *line)
 	if (!*line || *line == '#')
 		return 0;
 	if (!value) {
-		fprintf(stderr, "mspd: %s: \"key = value\" expected\n", where);
+		notice(PREFIX, "%s: \"key = value\" expected", where);
 		return -EINVAL;
 	}
 	*value = '\0';
@@ -240,35 +274,68 @@ static int read_line(struct config *config, const char *where, char *line)
 	line = strip(line);
 	key = find_key(line);
 	if (!key) {
-		fprintf(stderr, "mspd: %s: unknown key \"%s\"\n", where, line);
+		notice(PREFIX, "%s: unknown key \"%.64s\"", where, line);
 		return -EINVAL;
 	}
 	return set(config, key, where, value);
 }
 
-static int read_file(struct config *config, const char *path, bool must_exist)
+/* A line, without what a longer one or a NUL byte would hide */
+static int check_line(const char *where, const char *line, FILE *file)
+{
+	size_t length = strlen(line);
+
+	if (length == MAX_LINE - 1 && line[length - 1] != '\n') {
+		notice(PREFIX, "%s: line is longer than %d bytes", where, MAX_LINE - 2);
+		return -EINVAL;
+	}
+	if ((!length || line[length - 1] != '\n') && !feof(file)) {
+		notice(PREFIX, "%s: line has a NUL byte; text is allowed", where);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int read_lines(struct config *config, const char *path, FILE *file)
 {
 	char line[MAX_LINE];
-	char where[256];
+	char where[WHERE_BYTES];
 	unsigned int number = 0;
-	FILE *file = fopen(path, "re");
 	int ret = 0;
+
+	while (!ret && fgets(line, sizeof(line), file)) {
+		snprintf(where, sizeof(where), "%.200s:%u", path, ++number);
+		ret = check_line(where, line, file);
+		if (!ret)
+			ret = read_line(config, where, line);
+	}
+	if (!ret && ferror(file)) {
+		notice(PREFIX, "%.256s: %s", path, strerror(errno));
+		ret = -EINVAL;
+	}
+	return ret;
+}
+
+static int read_file(struct config *config, const char *path, bool must_exist)
+{
+	/* Not to wait for the writer of a FIFO */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	struct stat st;
+	int ret;
 
 	if (!file) {
 		if (errno == ENOENT && !must_exist)
 			return 0;
-		fprintf(stderr, "mspd: %s: %s\n", path, strerror(errno));
+		notice(PREFIX, "%.256s: %s", path, strerror(errno));
 		return -EINVAL;
 	}
-	while (!ret && fgets(line, sizeof(line), file)) {
-		snprintf(where, sizeof(where), "%s:%u", path, ++number);
-		if (strlen(line) == sizeof(line) - 1) {
-			fprintf(stderr, "mspd: %s: line is longer than %d bytes\n",
-				where, MAX_LINE - 2);
-			ret = -EINVAL;
-			break;
-		}
-		ret = read_line(config, where, line);
+	/* /dev/null is an empty one */
+	if (fstat(fd, &st) || (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))) {
+		notice(PREFIX, "%.256s: it is no regular file", path);
+		ret = -EINVAL;
+	} else {
+		ret = read_lines(config, path, file);
 	}
 	fclose(file);
 	return ret;
@@ -323,7 +390,7 @@ static const struct option more_options[] = {
 };
 
 /* Of --init; they are no settings of the daemon, and so not in the file */
-static const struct key name_key = { "name", KIND_TEXT, AT(name), 0, 0, NULL };
+static const struct key name_key = { "name", KIND_TEXT, AT(name), 1, 64, NULL };
 static const struct key days_key = {
 	"days", KIND_UINT, AT(days), 1, MAX_INIT_DAYS, NULL
 };
@@ -382,7 +449,7 @@ static int read_options(struct config *config, int argc, char **argv,
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "mspd: unexpected argument \"%s\"\n", argv[optind]);
+		notice(PREFIX, "unexpected argument \"%.64s\"", argv[optind]);
 		return -EINVAL;
 	}
 	return 0;
@@ -409,6 +476,11 @@ static int complete(struct config *config)
 		config->pool_max = max(levels[level].pool_max, config->pool_min);
 	if (!config->nvasi) {
 		fprintf(stderr, "mspd: no VASI device (--vasi)\n");
+		return -EINVAL;
+	}
+	if (config->listen[strspn(config->listen, ADDRESS_CHARACTERS)]) {
+		notice(PREFIX, "listen is \"%.64s\": an address or the name of a host is allowed",
+		       config->listen);
 		return -EINVAL;
 	}
 	if (config->pool_max < config->pool_min) {
@@ -469,6 +541,8 @@ int config_load(struct config *config, int argc, char **argv)
 	    set_text(&config->tls_dir, "/etc/mspd") ||
 	    set_text(&config->tls_ciphersuites, CIPHERSUITES))
 		return -ENOMEM;
+	if (arguments_check(PREFIX, argc, argv))
+		return -EINVAL;
 	ret = read_options(config, argc, argv, &file, true);
 	if (ret)
 		return ret;

@@ -13,11 +13,14 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "common/bytes.h"
+#include "common/notice.h"
 #include "common/rpc.h"
 #include "common/show.h"
 #include "common/util.h"
 
 #define EXIT_USAGE	2
+#define PREFIX		"mspctl: "
 #define DEFAULT_SOCKET	"/run/mspd.sock"
 #define NO_TIMEOUT	(-1)
 #define MAX_CERTIFICATE	16384
@@ -86,11 +89,10 @@ static int usage(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("mspctl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vnotice(PREFIX, fmt, ap);
 	va_end(ap);
-	fputs("\nTry 'mspctl --help'.\n", stderr);
+	fputs("Try 'mspctl --help'.\n", stderr);
 	return EXIT_USAGE;
 }
 
@@ -100,12 +102,14 @@ static int call(const struct invocation *inv, const char *method, json_t *params
 	struct rpc_error err = { 0 };
 
 	*result = NULL;
-	if (!rpc_client_call(inv->socket, method, params, NO_TIMEOUT, result, &err))
+	if (!rpc_client_call(inv->socket, method, params, NO_TIMEOUT, result, &err)) {
+		show_clean(*result);
 		return EXIT_SUCCESS;
+	}
 	if (err.code)
-		fprintf(stderr, "mspctl: %s: %s (error %d)\n", method, err.text, err.code);
+		notice(PREFIX, "%s: %s (error %d)", method, err.text, err.code);
 	else
-		fprintf(stderr, "mspctl: %s\n", err.text);
+		notice(PREFIX, "%s", err.text);
 	return EXIT_FAILURE;
 }
 
@@ -222,8 +226,8 @@ static int run_wait(const struct invocation *inv)
 	else
 		show_object(st);
 	if (has_ended(st) && strcmp(show_text(st, "phase"), ended ? "completed" : phase)) {
-		fprintf(stderr, "mspctl: the move is %s: %s\n", show_text(st, "phase"),
-			show_text(st, "error"));
+		notice(PREFIX, "the move is %s: %s", show_text(st, "phase"),
+		       show_text(st, "error"));
 		ret = EXIT_FAILURE;
 	}
 	json_decref(st);
@@ -231,33 +235,6 @@ static int run_wait(const struct invocation *inv)
 }
 
 /* ---- commands ---- */
-
-static int parse_bytes(const char *text, json_int_t *bytes)
-{
-	static const char units[] = "KMG";
-	unsigned long long number;
-	const char *unit;
-	char *end;
-
-	errno = 0;
-	number = strtoull(text, &end, 10);
-	if (errno || end == text || strchr(text, '-'))
-		return -EINVAL;
-	if (*end) {
-		unit = strchr(units, *end);
-		if (!unit || end[1])
-			return -EINVAL;
-		for (; unit >= units; unit--) {
-			if (number > INT64_MAX / 1000)
-				return -EINVAL;
-			number *= 1000;
-		}
-	}
-	if (number > INT64_MAX)
-		return -EINVAL;
-	*bytes = (json_int_t)number;
-	return 0;
-}
 
 static void print_identity(const json_t *result)
 {
@@ -284,14 +261,14 @@ static int read_certificate(const char *path, char text[MAX_CERTIFICATE + 1])
 	size_t bytes;
 
 	if (!file) {
-		fprintf(stderr, "mspctl: check: %s: %s\n", path, strerror(errno));
-		return -errno;
+		notice(PREFIX, "check: %.256s: %s", path, strerror(errno));
+		return -EINVAL;
 	}
 	bytes = fread(text, 1, MAX_CERTIFICATE + 1, file);
 	fclose(file);
 	if (bytes > MAX_CERTIFICATE || memchr(text, '\0', bytes)) {
-		fprintf(stderr, "mspctl: check: %s: not a certificate in PEM form of at most %d bytes\n",
-			path, MAX_CERTIFICATE);
+		notice(PREFIX, "check: %.256s: not a certificate in PEM form of at most %d bytes",
+		       path, MAX_CERTIFICATE);
 		return -EINVAL;
 	}
 	text[bytes] = '\0';
@@ -339,12 +316,13 @@ static int run_start(const struct invocation *inv)
 
 static int run_limit(const struct invocation *inv)
 {
-	json_int_t bytes;
 	json_t *result;
+	int64_t bytes;
 	int ret;
 
 	if (parse_bytes(inv->argv[2], &bytes))
-		return usage("limit: \"%s\" is no number of bytes", inv->argv[2]);
+		return usage("limit: \"%.64s\" is no number of bytes a second, with K, M or G for powers of 1000",
+			     inv->argv[2]);
 	json_object_set_new(inv->params, "bytes_per_second", json_integer(bytes));
 	ret = call(inv, "limit", json_incref(inv->params), &result);
 	json_decref(result);
@@ -398,7 +376,7 @@ static int find_and_run(const struct invocation *inv)
 			command = &commands[i];
 	}
 	if (!command)
-		return usage("unknown command \"%s\"", inv->argv[0]);
+		return usage("unknown command \"%.64s\"", inv->argv[0]);
 	if (inv->argc - 1 != command->words)
 		return usage("%s: %d arguments expected, not %d", command->name,
 			     command->words, inv->argc - 1);
@@ -446,10 +424,11 @@ static const struct option options[] = {
 
 static int set_bytes(json_t *params, const char *name, const char *text)
 {
-	json_int_t number;
+	int64_t number;
 
 	if (parse_bytes(text, &number))
-		return usage("--%s: \"%s\" is not a number", name, text);
+		return usage("--%s: \"%.64s\" is not a number, with K, M or G for powers of 1000",
+			     name, text);
 	json_object_set_new(params, name, json_integer(number));
 	return 0;
 }
@@ -473,7 +452,8 @@ static int set_timeout(json_t *params, const char *text)
 	double seconds = strtod(text, &end);
 
 	if (end == text || *end || !(seconds > 0 && seconds < 1e6))
-		return usage("--timeout: \"%s\" is no number of seconds", text);
+		return usage("--timeout: \"%.64s\" is no number of seconds below 1000000",
+			     text);
 	json_object_set_new(params, "timeout_ms",
 			    json_integer((json_int_t)(seconds * 1000)));
 	return 0;
@@ -545,8 +525,10 @@ int main(int argc, char **argv)
 		.socket = socket ? socket : DEFAULT_SOCKET,
 		.params = json_object(),
 	};
-	int ret = run(&inv, argc, argv);
+	int ret = EXIT_USAGE;
 
+	if (!arguments_check(PREFIX, argc, argv))
+		ret = run(&inv, argc, argv);
 	json_decref(inv.params);
 	return ret;
 }

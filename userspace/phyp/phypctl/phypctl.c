@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/notice.h"
 #include "common/rpc.h"
 #include "common/show.h"
 #include "common/util.h"
 
 #define EXIT_USAGE		2
+#define PREFIX			"phypctl: "
 #define DEFAULT_SOCKET		"/run/vasi-phypd/socket"
 #define NO_TIMEOUT		(-1)
 #define RECOVER_TIMEOUT_MS	30000
@@ -77,8 +79,8 @@ struct command {
 
 static int usage(const char *why, const char *what)
 {
-	fprintf(stderr, "phypctl: %s%s%s\nTry 'phypctl --help'.\n", why,
-		what ? ": " : "", what ? what : "");
+	notice(PREFIX, "%s%s%.64s", why, what ? ": " : "", what ? what : "");
+	fputs("Try 'phypctl --help'.\n", stderr);
 	return EXIT_USAGE;
 }
 
@@ -157,22 +159,47 @@ static void print_result(const struct command *command,
 
 /* ---- Parameters ---- */
 
+/* All of a file, if a request can hold it */
+static char *read_text(FILE *file, const char *path, size_t *length)
+{
+	char *text = malloc(RPC_MAX_LINE + 1);
+
+	if (!text)
+		return NULL;
+	*length = fread(text, 1, RPC_MAX_LINE + 1, file);
+	if (!ferror(file) && *length <= RPC_MAX_LINE)
+		return text;
+	if (ferror(file))
+		notice(PREFIX, "%.256s: %s", path, strerror(errno));
+	else
+		notice(PREFIX, "%.256s: longer than %u bytes, which is what a request may have",
+		       path, RPC_MAX_LINE);
+	free(text);
+	return NULL;
+}
+
 static json_t *read_description(const char *path)
 {
 	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
 	json_error_t error;
 	json_t *value;
+	size_t length;
+	char *text;
 
 	if (!file) {
-		fprintf(stderr, "phypctl: %s: %s\n", path, strerror(errno));
+		notice(PREFIX, "%.256s: %s", path, strerror(errno));
 		return NULL;
 	}
-	value = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
-	if (!value)
-		fprintf(stderr, "phypctl: %s:%d:%d: %s\n", path, error.line,
-			error.column, error.text);
+	text = read_text(file, path, &length);
 	if (file != stdin)
 		fclose(file);
+	if (!text)
+		return NULL;
+	value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+	free(text);
+	if (!value)
+		notice(PREFIX, "%.256s:%d:%d: %s", path, error.line, error.column,
+		       error.text);
 	return value;
 }
 
@@ -213,8 +240,7 @@ static json_t *compare_params(const struct invocation *inv)
 	json_t *params;
 
 	if (!path) {
-		fprintf(stderr, "phypctl: %s: %s\n", inv->argv[1],
-			strerror(errno));
+		notice(PREFIX, "%.256s: %s", inv->argv[1], strerror(errno));
 		return NULL;
 	}
 	params = json_pack("{s:s, s:s}", "name", inv->argv[0], "file", path);
@@ -234,8 +260,8 @@ static json_t *wait_params(const struct invocation *inv)
 		return params;
 	seconds = strtod(inv->argv[2], &end);
 	if (end == inv->argv[2] || *end || !(seconds > 0 && seconds < 1e6)) {
-		fprintf(stderr, "phypctl: wait: %s is no number of seconds\n",
-			inv->argv[2]);
+		notice(PREFIX, "wait: \"%.64s\" is no number of seconds below 1000000",
+		       inv->argv[2]);
 		json_decref(params);
 		return NULL;
 	}
@@ -253,8 +279,7 @@ static json_t *call_params(const struct invocation *inv)
 		return json_object();
 	value = json_loads(inv->argv[1], JSON_REJECT_DUPLICATES, &error);
 	if (!value)
-		fprintf(stderr, "phypctl: parameters: column %d: %s\n",
-			error.column, error.text);
+		notice(PREFIX, "parameters: column %d: %s", error.column, error.text);
 	return value;
 }
 
@@ -266,13 +291,14 @@ static int call(const char *socket, const char *method, json_t *params,
 	struct rpc_error err = { 0 };
 
 	*result = NULL;
-	if (!rpc_client_call(socket, method, params, timeout_ms, result, &err))
+	if (!rpc_client_call(socket, method, params, timeout_ms, result, &err)) {
+		show_clean(*result);
 		return EXIT_SUCCESS;
+	}
 	if (err.code)
-		fprintf(stderr, "phypctl: %s: %s (error %d)\n", method,
-			err.text, err.code);
+		notice(PREFIX, "%.64s: %s (error %d)", method, err.text, err.code);
 	else
-		fprintf(stderr, "phypctl: %s\n", err.text);
+		notice(PREFIX, "%s", err.text);
 	return EXIT_FAILURE;
 }
 
@@ -306,19 +332,18 @@ static int check_target(const char *target, const char *id)
 
 	if (rpc_client_call(target, "stream.show", params, RECOVER_TIMEOUT_MS,
 			    &result, &err)) {
-		fprintf(stderr, "phypctl: recover: %s; nothing was changed\n",
-			err.text);
-		if (err.code == RPC_NOT_FOUND)
-			fprintf(stderr, "If %s is the target, and was restarted since, repeat with --restarted.\n",
-				target);
+		notice(PREFIX, "recover: %s; nothing was changed%s", err.text,
+		       err.code == RPC_NOT_FOUND ?
+		       ". If this is the target, and was restarted since, repeat with --restarted" :
+		       "");
 		return EXIT_FAILURE;
 	}
 	is_target = !strcmp(show_text(result, "role"), "target");
 	json_decref(result);
 	if (is_target)
 		return EXIT_SUCCESS;
-	fprintf(stderr, "phypctl: recover: %s is the stream's source, not its target; nothing was changed\n",
-		target);
+	notice(PREFIX, "recover: %.256s is the stream's source, not its target; nothing was changed",
+	       target);
 	return EXIT_FAILURE;
 }
 
@@ -344,14 +369,14 @@ static int run_recover(const struct command *command,
 		      json_pack("{s:s}", "stream_id", id), RECOVER_TIMEOUT_MS,
 		      &verdict);
 	if (status) {
-		fprintf(stderr, "phypctl: recover: the target's record could not be read; nothing was changed, the source stays as it is\n");
+		notice(PREFIX, "recover: the target's record could not be read; nothing was changed, the source stays as it is");
 		return status;
 	}
 	params = json_pack("{s:s, s:O, s:O}", "stream_id", id,
 			   "verdict", json_object_get(verdict, "verdict"),
 			   "received", json_object_get(verdict, "received"));
 	if (!params) {
-		fprintf(stderr, "phypctl: recover: the target's answer is no verdict; nothing was changed\n");
+		notice(PREFIX, "recover: the target's answer is no verdict; nothing was changed");
 		json_decref(verdict);
 		return EXIT_FAILURE;
 	}
@@ -418,16 +443,26 @@ static int run(const char *name, const struct invocation *inv)
 	return usage("unknown command", name);
 }
 
+/* JSON may have lines, and be as long as a request */
+static bool is_json(const struct invocation *inv)
+{
+	return inv->argc == 2 && !strcmp(inv->argv[0], "call");
+}
+
 /* Options stand before the command or anywhere behind it; others are its words */
 static int parse(struct invocation *inv, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
+		if (!is_json(inv) && argument_check(PREFIX, i, argv[i]))
+			return EXIT_USAGE;
 		if (!strcmp(argv[i], "--json")) {
 			inv->json = true;
 		} else if (!strcmp(argv[i], "-S") ||
 			   !strcmp(argv[i], "--socket")) {
 			if (++i == argc)
 				return usage("a path is missing", argv[i - 1]);
+			if (argument_check(PREFIX, i, argv[i]))
+				return EXIT_USAGE;
 			inv->socket = argv[i];
 		} else if (argv[i][0] == '-' && argv[i][1] && !inv->argc) {
 			return usage("unknown option", argv[i]);

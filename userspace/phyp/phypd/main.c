@@ -15,11 +15,14 @@
 
 #include "common/log.h"
 #include "common/nodump.h"
+#include "common/notice.h"
+#include "common/unixsock.h"
 #include "common/util.h"
 #include "phyp/phypd/device.h"
 #include "phyp/phypd/system.h"
 
 #define EXIT_USAGE	2
+#define PREFIX		"vasi-phypd: "
 
 static const char usage_text[] =
 "Usage: vasi-phypd --socket PATH --state-dir DIR --device NAME=PATH... [options]\n"
@@ -41,6 +44,9 @@ static const char usage_text[] =
 "  --fault-injection     allow \"debug\" in stream.create\n"
 "  --log-level LEVEL     error, warning, info or debug (default: info)\n"
 "  --help, --version\n";
+
+/* Of the system or a device.  The console takes shorter ones only */
+#define NAME_BYTES	255
 
 struct device_arg {
 	const char *name;
@@ -88,10 +94,9 @@ static void usage_error(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	fputs("vasi-phypd: ", stderr);
-	vfprintf(stderr, fmt, args);
-	fputs("\nTry 'vasi-phypd --help'.\n", stderr);
+	vnotice(PREFIX, fmt, args);
 	va_end(args);
+	fputs("Try 'vasi-phypd --help'.\n", stderr);
 	exit(EXIT_USAGE);
 }
 
@@ -105,7 +110,7 @@ static uint64_t parse_number(const char *name, const char *text, int base,
 	value = strtoull(text, &end, base);
 	if (errno || end == text || *end || *text == '-' || value < low ||
 	    value > high)
-		usage_error("--%s %s: not a number from %" PRIu64 " to %" PRIu64,
+		usage_error("--%s %.64s: not a number from %" PRIu64 " to %" PRIu64,
 			    name, text, low, high);
 	return value;
 }
@@ -125,8 +130,18 @@ static uint64_t parse_bytes(const char *name, const char *text)
 		shift = 10 * (unsigned int)(unit - units + 1);
 	if (errno || end == text || *text == '-' || (*end && (!unit || end[1])) ||
 	    !value || value > (uint64_t)INT64_MAX >> shift)
-		usage_error("--%s %s: not a number of bytes", name, text);
+		usage_error("--%s %.64s: not a number of bytes, with K, M, G or T for powers of 1024",
+			    name, text);
 	return value << shift;
+}
+
+static void check_length(const char *what, const char *text, size_t most)
+{
+	size_t length = strlen(text);
+
+	if (!length || length > most)
+		usage_error("%s \"%.64s\" has %zu bytes; allowed are 1 to %zu", what, text,
+			    length, most);
 }
 
 static void add_device(struct options *o, char *text)
@@ -134,11 +149,13 @@ static void add_device(struct options *o, char *text)
 	char *equals = strchr(text, '=');
 	struct device_arg *device = &o->devices[o->device_count];
 
-	if (!equals || equals == text || !equals[1])
-		usage_error("--device %s: not NAME=PATH", text);
+	if (!equals)
+		usage_error("--device %.64s: not NAME=PATH", text);
 	if (o->device_count >= SYSTEM_MAX_DEVICES)
 		usage_error("--device: more than %u devices", SYSTEM_MAX_DEVICES);
 	*equals = '\0';
+	check_length("--device: the name", text, NAME_BYTES);
+	check_length("--device: the path", equals + 1, UNIX_PATH_BYTES);
 	device->name = text;
 	device->path = equals + 1;
 	o->device_count++;
@@ -149,7 +166,7 @@ static void parse_region_size(struct options *o, const char *text)
 	uint64_t bytes = parse_bytes("region-size", text);
 
 	if (bytes & (bytes - 1) || bytes < 1 << 20)
-		usage_error("--region-size %s: not a power of two from 1M", text);
+		usage_error("--region-size %.64s: not a power of two from 1M", text);
 	o->system.region_bytes = bytes;
 }
 
@@ -160,9 +177,11 @@ static void parse_option(struct options *o, int option, char *arg)
 
 	switch (option) {
 	case OPT_NAME:
+		check_length("--name", arg, NAME_BYTES);
 		p->name = arg;
 		break;
 	case OPT_SOCKET:
+		check_length("--socket", arg, UNIX_PATH_BYTES);
 		p->socket = arg;
 		break;
 	case OPT_STATE_DIR:
@@ -204,7 +223,7 @@ static void parse_option(struct options *o, int option, char *arg)
 		break;
 	case OPT_LOG_LEVEL:
 		if (log_parse_level(arg, &level))
-			usage_error("--log-level %s: not error, warning, info or debug",
+			usage_error("--log-level %.64s: not error, warning, info or debug",
 				    arg);
 		log_set_level(level);
 		break;
@@ -227,6 +246,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		       (uint64_t)sysconf(_SC_PAGESIZE);
 	int option;
 
+	if (arguments_check(PREFIX, argc, argv))
+		exit(EXIT_USAGE);
 	if (gethostname(o->host, sizeof(o->host) - 1))
 		strcpy(o->host, "system");
 	o->system = (struct system_params) {
@@ -242,7 +263,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		parse_option(o, option, optarg);
 	if (optind < argc)
-		usage_error("unexpected argument %s", argv[optind]);
+		usage_error("unexpected argument %.64s", argv[optind]);
 	if (!o->system.socket)
 		usage_error("--socket is missing");
 	if (!o->system.state_dir)
