@@ -5,71 +5,25 @@
 import contextlib
 import json
 import os
-import pty
 import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 
 import lpm  # noqa: E402
 import tap  # noqa: E402
+from console import COMMANDS, STRANGER, Console, describe  # noqa: E402
 
 MIB = lpm.MIB
 suite = tap.Suite()
-COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres")
 # Large enough to be still moving when a command has returned
 LARGE = 192 * MIB
-
-
-def describe(lab):
-    """The console file of a lab."""
-    return {"systems": [{
-        "name": s.name, "socket": s.phyp_path,
-        "msps": [{"name": "vios-" + s.name, "lpar_id": number,
-                  "socket": s.msp_path, "device": "msp0",
-                  "address": "127.0.0.1"}]}
-        for number, s in enumerate(lab.systems, 101)]}
-
-
-class Console:
-    """Runs the commands against a lab; text() has both outputs."""
-
-    def __init__(self, lab, description=None):
-        data = json.dumps(description or describe(lab)).encode()
-        self.file = lab.file("console.json", data)
-        self.env = dict(os.environ, LPM_CONSOLE=self.file)
-        self.env.pop("LD_PRELOAD", None)
-
-    def __call__(self, name, *arguments, status=0):
-        """Standard output; the exit status must be @status."""
-        done = self.run(name, *arguments)
-        assert done.returncode == status, "%s %s: status %d: %s%s" % (
-            name, [str(a)[:80] for a in arguments], done.returncode,
-            done.stdout, done.stderr)
-        if status:
-            assert not done.stdout, done.stdout
-            return done.stderr
-        return done.stdout
-
-    def run(self, name, *arguments):
-        return subprocess.run([os.path.join(lpm.BUILD, name)] + list(arguments),
-                              env=self.env, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, errors="replace",
-                              timeout=lpm.PATIENCE_S, check=False)
-
-    def shell(self, script):
-        """A script as a user would write it; its output."""
-        env = dict(self.env, PATH=lpm.BUILD + ":" + os.environ["PATH"])
-        done = subprocess.run(["sh", "-eu", "-c", script], env=env,
-                              stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, timeout=lpm.PATIENCE_S, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 def codes(text):
@@ -84,6 +38,14 @@ def make(lab, activate=True, **options):
     if activate:
         lab.a.phyp("partition.activate", name=move.name)
     return move
+
+
+def start(console, move, *more):
+    """migrlpar -o m, without waiting for its end."""
+    return subprocess.Popen(
+        [console.bin + "/migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
+         move.name] + list(more), env=console.env, text=True,
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def migrate(console, move, *more, operation="m", status=0):
@@ -121,12 +83,10 @@ def start_slow(lab, console):
 
 def watch_slow(lab, console, move, *more):
     """The same with the command in the foreground, which is returned."""
-    process = subprocess.Popen(
-        [lpm.BUILD + "/migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
-         move.name] + list(more), env=console.env, text=True,
-        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = start(console, move, *more)
     moves = lpm.until("it moves", lambda: lab.a.msp("list")["moves"])
     move.stream_id = moves[0]["stream_id"]
+    # Not before they have found each other: the command waits for that
     lab.a.msp("wait", stream_id=move.stream_id, phase="moving",
               timeout_ms=lpm.PATIENCE_S * 1000)
     lab.a.msp("limit", stream_id=move.stream_id, bytes_per_second=4 * MIB)
@@ -154,8 +114,6 @@ def _():
             assert what in text, text
         assert migrate(console, move, "-d", "5", operation="v") == text
         console("migrlpar", "-o", "v", "-m", "A", "-t", "B", "--id", "1")
-        assert console.shell("migrlpar -o v -m A -t B -p %s; echo $?"
-                             % move.name) == "0\n"
         assert unchanged(lab) == before
 
 
@@ -208,6 +166,26 @@ def _():
         refused("LPM0109", "-m", "A", "-t", "B", "-p", move.name)
 
 
+@suite.test("a validation that takes longer than -w fails in time")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = make(lab, memory=16 * MIB)
+        # In time, with room to spare
+        assert migrate(console, move, "-w", "1", operation="v") == ""
+        before = unchanged(lab)
+        lab.b.phypd.signal(signal.SIGSTOP)
+        for operation in "vm":
+            begun = time.monotonic()
+            text = migrate(console, move, "-w", "0.005", operation=operation,
+                           status=1)
+            # Without -w a single call would wait for 10 s
+            assert time.monotonic() - begun < 8, text
+            assert "LPM0204" in codes(text) and "LPM0101" in codes(text), text
+        lab.b.phypd.signal(signal.SIGCONT)
+        assert unchanged(lab) == before
+
+
 @suite.test("a running partition migrates; nothing is left on the source")
 def _():
     with lpm.Lab() as lab:
@@ -228,37 +206,6 @@ def _():
         assert move.runs_on() == ["A"]
         nothing_left(lab)
         move.check_equal(lab.a)
-
-
-@suite.test("a script migrates with --async and polls until it is done")
-def _():
-    with lpm.Lab() as lab:
-        console = Console(lab)
-        move = make(lab, memory=LARGE, program=lpm.program(1.5, 20 * MIB))
-        text = console.shell("""
-            LPAR=%s
-            migrlpar -o v -m A -t B -p $LPAR; echo $?
-            migrlpar -o m -m A -t B -p $LPAR --async; echo $?
-            while :; do
-                line=$(lslparmigr -r lpar -m A --filter lpar_names=$LPAR \\
-                    -F name,migration_state,bytes_transmitted,bytes_remaining)
-                echo "$line"
-                [ "$line" != "No results were found." ] || break
-            done
-            lssyscfg -r lpar -m B -F name,state --filter lpar_names=$LPAR
-            lslparmigr -r lpar -m B -F name,migration_state
-        """ % move.name).split("\n")
-        assert text[:2] == ["0", "0"], text
-        polls = [line for line in text if "Migration" in line]
-        assert polls, text
-        for line in polls:
-            assert re.fullmatch(move.name + r",Migration (Starting|In Progress)"
-                                r",\d+,\d+", line), line
-        assert text[-3:] == [move.name + ",Running",
-                             move.name + ",Not Migrating", ""], text
-        nothing_left(lab)
-        move.finish()
-        move.check_equal()
 
 
 @suite.test("a move is stopped, and leaves nothing behind")
@@ -298,7 +245,7 @@ def _():
     with lpm.Lab() as lab:
         console = Console(lab)
         move = make(lab, memory=LARGE)
-        process = watch_slow(lab, console, move, "-w", "0.02")
+        process = watch_slow(lab, console, move, "-w", "0.05")
         text = process.communicate(timeout=lpm.PATIENCE_S)[1]
         assert process.returncode == 1, text
         assert "LPM0204" in codes(text) and "LPM0203" in codes(text), text
@@ -433,11 +380,7 @@ def _():
     with lpm.Lab() as lab:
         console = Console(lab)
         moves = [make(lab, memory=24 * MIB) for _ in range(4)]
-        processes = [subprocess.Popen(
-            [lpm.BUILD + "/migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
-             name], env=console.env, text=True, stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE)
-            for name in [m.name for m in moves] + [moves[0].name]]
+        processes = [start(console, m) for m in moves + moves[:1]]
         texts = [p.communicate(timeout=lpm.PATIENCE_S)[1] for p in processes]
         statuses = [p.returncode for p in processes]
         assert statuses[1:4] == [0, 0, 0], texts
@@ -525,30 +468,62 @@ def _():
                                     "--level", "sys", status=1)
 
 
+BAR = re.compile(r"\[(#* *)\] +(\d+) % ([a-z]+) +\d+ MB/s +\d+ MB left +"
+                 r"(~\d+ (?:s|min))? *")
+
+
 @suite.test("a progress bar is drawn on a terminal, and only there")
 def _():
     with lpm.Lab() as lab:
         console = Console(lab)
         move = make(lab, memory=LARGE)
-        master, slave = pty.openpty()
-        with open(master, "rb", 0) as terminal:
-            process = subprocess.Popen(
-                [lpm.BUILD + "/migrlpar", "-o", "m", "-m", "A", "-t", "B",
-                 "-p", move.name], env=console.env, stdin=slave, stdout=slave,
-                stderr=slave)
-            os.close(slave)
-            seen = b""
-            while True:
-                try:
-                    block = terminal.read(4096)
-                except OSError:         # the other end is closed
-                    break
-                if not block:
-                    break
-                seen += block
-            assert process.wait(lpm.PATIENCE_S) == 0, seen
-        assert b"\r[" in seen and b"MB/s" in seen, seen
+        order = ["migrlpar", "-o", "m", "-t", "B", "-p", move.name, "--limit",
+                 "200M", "-m", "A"]
+        status, seen = console.on_terminal(*order)
+        assert status == 0, seen
         assert move.runs_on() == ["B"]
+        looks = [BAR.fullmatch(line) for line in
+                 seen.decode().strip("\r\n").split("\r") if line]
+        assert len(looks) >= 3 and all(looks), seen
+        # One line of a terminal, from the beginning to the end
+        assert all(len(look.group(0)) < 80 for look in looks), seen
+        assert int(looks[0].group(2)) < 50, seen
+        assert looks[-1].group(2) == "100", seen
+        assert looks[-1].group(3) == "completed", seen
+        assert any(look.group(4) for look in looks), seen
+        for look in looks:
+            done = look.group(1).count("#") / len(look.group(1))
+            assert abs(done - int(look.group(2)) / 100) < 0.05, look.group(0)
+        # Elsewhere nothing is said
+        done = console.run("migrlpar", "-o", "m", "-m", "B", "-t", "A", "-p",
+                           move.name)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+
+
+@suite.test("a limit and a downtime reach the mover; mspctl changes the limit")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        move = make(lab, memory=LARGE)
+        migrate(console, move, "--async", "--limit", "4M", "--downtime", "20")
+        move.stream_id = lab.a.phyp("stream.list")["streams"][0]["stream_id"]
+        limit = lambda: lab.a.msp("status", stream_id=move.stream_id)["limit"]
+        assert limit() == 4000 * 1000, limit()
+        lpm.control("mspctl", "-S", lab.a.msp_path, "limit", move.stream_id,
+                    "2G")
+        assert limit() == 2 * 10 ** 9, limit()
+        move.wait()
+        console("lslparmigr", "-r", "lpar", "-m", "A")
+        nothing_left(lab)
+        for order in (["v", "--limit", "1M"], ["v", "--downtime", "1"],
+                      ["m", "--limit", "1T"], ["m", "--limit", "-1"],
+                      ["m", "--limit", ""], ["m", "--limit", "1 M"],
+                      ["m", "--limit", "99999999999999999999"],
+                      ["m", "--downtime", "3600001"],
+                      ["m", "--downtime", "soon"]):
+            text = migrate(console, move, *order[1:], operation=order[0],
+                           status=2)
+            assert codes(text) == ["LPM0001"] and order[1] in text, text
 
 
 HOSTILE = ["", ";reboot", "$(reboot)", "`reboot`", "a|b", "../../etc/passwd",
@@ -678,12 +653,10 @@ def _():
             os.chmod(lab.b.phyp_path, 0o600)
             console = Console(lab)
             os.chmod(console.file, 0o644)
-            done = subprocess.run(
-                [lpm.programs() + "/hmc", "migrlpar", "-o", "m", "-m", "A",
-                 "-t", "B", "-p", move.name], env=console.env,
-                capture_output=True, text=True, check=False, user=61099,
-                group=61099, extra_groups=[])
-            assert done.returncode == 1 and "permission" in done.stderr, done
+            done = console.run("migrlpar", "-o", "m", "-m", "A", "-t", "B",
+                               "-p", move.name, user=STRANGER)
+            assert done.returncode == 1, done
+            assert set(codes(done.stderr)) == {"HSCL350B"}, done
         assert move.runs_on() == ["A"]
         nothing_left(lab)
 

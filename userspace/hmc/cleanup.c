@@ -372,7 +372,7 @@ static int recover_forward(struct console *console, struct plan *plan,
 	printf("The target's record says resumed: partition %s runs on system %s, and still needs pages of system %s. The movers go on.\n",
 	       text_of(plan->partition, "name"), plan->target->name, plan->source->name);
 	fflush(stdout);
-	if (plan_movers(plan) || move_start_movers(plan)) {
+	if (plan_movers(plan) || move_start_movers(plan, options)) {
 		message("LPM0206",
 			"The movers could not go on; the pages are safe on system %s. Correct what is named above and run migrlpar -o r again.",
 			plan->source->name);

@@ -10,15 +10,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/rpc_internal.h"
+#include "common/unixsock.h"
 #include "hmc/console.h"
 
-#define PATH_MAX_BYTES	((int64_t)sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 #define NAME_PARAM	{ "name", RPC_STRING, true, .min = 1, .max = NAME_BYTES - 1 }
-#define SOCKET_PARAM	{ "socket", RPC_STRING, true, .min = 1, .max = PATH_MAX_BYTES }
+#define SOCKET_PARAM	{ "socket", RPC_STRING, true, .min = 1, .max = (int64_t)UNIX_PATH_BYTES }
 
 static const struct rpc_param file_fields[] = {
 	{ "systems", RPC_ARRAY, true, .min = 1, .max = CONSOLE_SYSTEMS },
@@ -222,6 +221,23 @@ struct managed_system *console_find(struct console *console, const char *name)
 		if (!strcmp(console->systems[i].name, name))
 			return &console->systems[i];
 	return NULL;
+}
+
+/**
+ * console_set_deadline() - limit how long calls may take
+ * @console:	the console
+ * @deadline_ns: they are answered by then, of now_ns(), or fail; 0 = no limit but
+ *		their own
+ */
+void console_set_deadline(struct console *console, uint64_t deadline_ns)
+{
+	for (size_t i = 0; i < console->nsystems; i++) {
+		struct managed_system *system = &console->systems[i];
+
+		system->deadline_ns = deadline_ns;
+		for (size_t j = 0; j < system->nmsps; j++)
+			system->msps[j].deadline_ns = deadline_ns;
+	}
 }
 
 /**

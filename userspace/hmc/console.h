@@ -37,6 +37,7 @@ enum exit_code {
  * @socket:	control socket of its mspd
  * @device:	its VASI device, as the system's vasi-phypd names it
  * @address:	where other MSPs reach it: an IPv4 or IPv6 address
+ * @deadline_ns: calls are answered by then, of now_ns(); 0 = never
  */
 struct msp {
 	const char *name;
@@ -44,6 +45,7 @@ struct msp {
 	const char *device;
 	const char *address;
 	uint32_t lpar_id;
+	uint64_t deadline_ns;
 };
 
 /**
@@ -52,12 +54,14 @@ struct msp {
  * @socket:	management socket of its vasi-phypd
  * @msps:	its movers
  * @nmsps:	how many, may be 0
+ * @deadline_ns: calls are answered by then, of now_ns(); 0 = never
  */
 struct managed_system {
 	const char *name;
 	const char *socket;
 	struct msp msps[CONSOLE_MSPS];
 	size_t nmsps;
+	uint64_t deadline_ns;
 };
 
 /**
@@ -102,6 +106,7 @@ bool name_is_valid(const char *name);
 int console_open(const char *path, struct console *console);
 void console_close(struct console *console);
 struct managed_system *console_find(struct console *console, const char *name);
+void console_set_deadline(struct console *console, uint64_t deadline_ns);
 int console_lock(struct console *console, bool wait);
 void console_unlock(struct console *console);
 
@@ -114,6 +119,7 @@ void msp_message(const struct managed_system *system, const struct msp *msp,
 		 const char *what, const struct rpc_error *err);
 void call_message(const struct managed_system *system, const char *what,
 		  const struct rpc_error *err);
+bool call_forbidden(const struct rpc_error *err);
 
 /* Members of answers; "" and 0 when they are not there */
 const char *text_of(const json_t *object, const char *name);
@@ -189,19 +195,25 @@ struct plan {
  * struct move_options - how a migration is to be done
  * @verbose:	say what is found and done
  * @async:	return as soon as it moves
- * @wait_ms:	stop it after this time; 0 = never
+ * @wait_ms:	how long it may take; 0 = any time
+ * @deadline_ns: when that is over, of now_ns()
+ * @limit:	bytes a second that it may send, -1 = not given
+ * @downtime_ms: how long the partition may stand still, -1 = not given
  */
 struct move_options {
 	bool verbose;
 	bool async;
 	uint64_t wait_ms;
+	uint64_t deadline_ns;
+	int64_t limit;
+	int64_t downtime_ms;
 };
 
 int validate(struct plan *plan, const struct partition_key *key, bool verbose);
 int plan_movers(struct plan *plan);
 void plan_release(struct plan *plan);
 int move_start(struct plan *plan, const struct move_options *options);
-int move_start_movers(struct plan *plan);
+int move_start_movers(struct plan *plan, const struct move_options *options);
 int move_watch(struct console *console, struct plan *plan,
 	       const struct move_options *options);
 

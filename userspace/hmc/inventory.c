@@ -10,6 +10,17 @@
 #include "common/util.h"
 #include "hmc/console.h"
 
+static int timeout_until(uint64_t deadline_ns, int most_ms)
+{
+	uint64_t now = now_ns();
+
+	if (!deadline_ns)
+		return most_ms;
+	if (deadline_ns <= now)
+		return 0;
+	return (int)min((deadline_ns - now) / NSEC_PER_MSEC, (uint64_t)most_ms);
+}
+
 /**
  * system_call() - call a method of a system's platform
  * @system:	the system
@@ -24,9 +35,10 @@ int system_call(const struct managed_system *system, const char *method,
 		json_t *params, json_t **result, struct rpc_error *err)
 {
 	bool makes = !strncmp(method, "partition.", 10);
+	int timeout = timeout_until(system->deadline_ns,
+				    makes ? MAKE_TIMEOUT_MS : CALL_TIMEOUT_MS);
 
-	return rpc_client_call(system->socket, method, params,
-			       makes ? MAKE_TIMEOUT_MS : CALL_TIMEOUT_MS, result, err);
+	return rpc_client_call(system->socket, method, params, timeout, result, err);
 }
 
 /**
@@ -42,8 +54,25 @@ int system_call(const struct managed_system *system, const char *method,
 int msp_call(const struct msp *msp, const char *method, json_t *params,
 	     json_t **result, struct rpc_error *err)
 {
-	return rpc_client_call(msp->socket, method, params, CALL_TIMEOUT_MS,
-			       result, err);
+	return rpc_client_call(msp->socket, method, params,
+			       timeout_until(msp->deadline_ns, CALL_TIMEOUT_MS), result, err);
+}
+
+/**
+ * call_forbidden() - was it refused because of who the user is?
+ * @err:	why the call failed
+ */
+bool call_forbidden(const struct rpc_error *err)
+{
+	return err->error == -EACCES || err->error == -EPERM;
+}
+
+static void forbidden_message(const struct managed_system *system, const char *whose,
+			      const struct rpc_error *err)
+{
+	message("HSCL350B",
+		"You are not authorised for %s%s: %s. Use this command as a member of that group.",
+		whose, system->name, err->text);
 }
 
 /**
@@ -55,7 +84,9 @@ int msp_call(const struct msp *msp, const char *method, json_t *params,
 void call_message(const struct managed_system *system, const char *what,
 		  const struct rpc_error *err)
 {
-	if (err->code)
+	if (call_forbidden(err))
+		forbidden_message(system, "system ", err);
+	else if (err->code)
 		message("LPM0102", "System %s refused to %s: %s (error %d).",
 			system->name, what, err->text, err->code);
 	else
@@ -74,7 +105,9 @@ void call_message(const struct managed_system *system, const char *what,
 void msp_message(const struct managed_system *system, const struct msp *msp,
 		 const char *what, const struct rpc_error *err)
 {
-	if (err->code)
+	if (call_forbidden(err))
+		forbidden_message(system, "the movers of system ", err);
+	else if (err->code)
 		message("LPM0114", "Mover %s of system %s refused to %s: %s (error %d).",
 			msp->name, system->name, what, err->text, err->code);
 	else

@@ -120,23 +120,30 @@ static const char *const migration_sys_fields[] = {
 	"num_active_migrations_supported", "num_active_migrations_in_progress", NULL
 };
 
-static bool mover_answers(const struct msp *msp)
+/* 1 or 0; -EACCES: the user may not know, and has been told */
+static int mover_answers(const struct managed_system *system, const struct msp *msp)
 {
 	struct rpc_error err;
 
-	return !msp_call(msp, "info", NULL, NULL, &err);
+	if (!msp_call(msp, "info", NULL, NULL, &err))
+		return 1;
+	if (!call_forbidden(&err))
+		return 0;
+	msp_message(system, msp, "describe itself", &err);
+	return -EACCES;
 }
 
 static int migration_sys(struct query *query)
 {
-	json_t *info = ask(query, "system.info", "describe itself");
-	bool active = false;
-	json_t *record;
+	struct managed_system *system = query->system;
+	int active = 0;
+	json_t *info, *record;
 
+	for (size_t i = 0; i < system->nmsps && !active; i++)
+		active = mover_answers(system, &system->msps[i]);
+	info = active < 0 ? NULL : ask(query, "system.info", "describe itself");
 	if (!info)
 		return EXIT_FAILED;
-	for (size_t i = 0; i < query->system->nmsps && !active; i++)
-		active = mover_answers(&query->system->msps[i]);
 	record = new_record(query);
 	set_text(record, "active_lpar_mobility_capable", active ? "1" : "0");
 	set_text(record, "inactive_lpar_mobility_capable", "1");
@@ -290,32 +297,41 @@ static const char *const migration_msp_fields[] = {
 };
 
 /* The movers of @system that answer, as lists separated by commas */
-static void list_movers(const struct managed_system *system, char *names, char *ids)
+static int list_movers(const struct managed_system *system, char *names, char *ids)
 {
 	const char *comma = "";
+	int answers;
 
 	*names = '\0';
 	*ids = '\0';
 	for (size_t i = 0; i < system->nmsps; i++) {
-		if (!mover_answers(&system->msps[i]))
+		answers = mover_answers(system, &system->msps[i]);
+		if (answers < 0)
+			return answers;
+		if (!answers)
 			continue;
 		names += sprintf(names, "%s%s", comma, system->msps[i].name);
 		ids += sprintf(ids, "%s%u", comma, system->msps[i].lpar_id);
 		comma = ",";
 	}
+	return 0;
 }
 
 static int migration_msp(struct query *query)
 {
 	char names[CONSOLE_MSPS * NAME_BYTES], ids[CONSOLE_MSPS * 8];
 	json_t *record;
+	int answers;
 
-	if (query->target)
-		list_movers(query->target, names, ids);
+	if (query->target && list_movers(query->target, names, ids))
+		return EXIT_FAILED;
 	for (size_t i = 0; i < query->system->nmsps; i++) {
 		const struct msp *msp = &query->system->msps[i];
 
-		if (!mover_answers(msp))
+		answers = mover_answers(query->system, msp);
+		if (answers < 0)
+			return EXIT_FAILED;
+		if (!answers)
 			continue;
 		record = new_record(query);
 		set_text(record, "source_msp_name", msp->name);
@@ -340,49 +356,73 @@ static const struct resource migration_resources[] = {
 
 static const char *const config_sys_fields[] = { "name", "state", NULL };
 
-static void add_system(struct query *query, const struct managed_system *system)
+static int add_system(struct query *query, const struct managed_system *system)
 {
 	struct rpc_error err;
-	json_t *record = new_record(query);
 	bool answers = !system_call(system, "system.info", NULL, NULL, &err);
+	json_t *record;
 
+	if (!answers && call_forbidden(&err)) {
+		call_message(system, "describe itself", &err);
+		return EXIT_FAILED;
+	}
+	record = new_record(query);
 	set_text(record, "name", system->name);
 	set_text(record, "state", answers ? "Operating" : "No Connection");
+	return EXIT_DONE;
 }
 
 static int config_sys(struct query *query)
 {
+	int status = EXIT_DONE;
+
 	if (query->system)
-		add_system(query, query->system);
-	for (size_t i = 0; i < query->console.nsystems && !query->system; i++)
-		add_system(query, &query->console.systems[i]);
-	return EXIT_DONE;
+		return add_system(query, query->system);
+	for (size_t i = 0; i < query->console.nsystems && !status; i++)
+		status = add_system(query, &query->console.systems[i]);
+	return status;
 }
 
 static const char *const config_lpar_fields[] = {
-	"name", "lpar_id", "lpar_env", "state", "msp", "mem", "platform_state", NULL
+	"name", "lpar_id", "lpar_env", "state", "msp", "rmc_state", "curr_profile", "uuid",
+	"mem", "platform_state", NULL
 };
+
+/* Mover service partitions, which the console file names */
+static int config_msps(struct query *query)
+{
+	const struct managed_system *system = query->system;
+	json_t *record;
+	int answers;
+
+	for (size_t i = 0; i < system->nmsps; i++) {
+		const struct msp *msp = &system->msps[i];
+
+		if (!selected(query, msp->name, msp->lpar_id))
+			continue;
+		answers = mover_answers(system, msp);
+		if (answers < 0)
+			return EXIT_FAILED;
+		record = new_record(query);
+		set_text(record, "name", msp->name);
+		set_number(record, "lpar_id", msp->lpar_id);
+		set_text(record, "lpar_env", "vioserver");
+		set_text(record, "state", answers ? "Running" : "Not Available");
+		set_text(record, "msp", "1");
+		set_text(record, "rmc_state", "none");
+	}
+	return EXIT_DONE;
+}
 
 static int config_lpar(struct query *query)
 {
-	json_t *list = ask(query, "partition.list", "list its partitions");
+	json_t *list = config_msps(query) ? NULL :
+		       ask(query, "partition.list", "list its partitions");
 	json_t *partition, *record;
 	size_t i;
 
 	if (!list)
 		return EXIT_FAILED;
-	for (i = 0; i < query->system->nmsps; i++) {
-		const struct msp *msp = &query->system->msps[i];
-
-		if (!selected(query, msp->name, msp->lpar_id))
-			continue;
-		record = new_record(query);
-		set_text(record, "name", msp->name);
-		set_number(record, "lpar_id", msp->lpar_id);
-		set_text(record, "lpar_env", "vioserver");
-		set_text(record, "state", mover_answers(msp) ? "Running" : "Not Available");
-		set_text(record, "msp", "1");
-	}
 	json_array_foreach(json_object_get(list, "partitions"), i, partition) {
 		if (!selected(query, text_of(partition, "name"), number_of(partition, "lpar_id")))
 			continue;
@@ -391,6 +431,7 @@ static int config_lpar(struct query *query)
 		set_number(record, "lpar_id", number_of(partition, "lpar_id"));
 		set_text(record, "lpar_env", "aixlinux");
 		set_text(record, "state", lpar_state(partition));
+		set_text(record, "rmc_state", "none");
 		set_number(record, "mem", number_of(partition, "memory") >> 20);
 		set_text(record, "platform_state", text_of(partition, "state"));
 	}
@@ -445,13 +486,26 @@ static int add_filter_id(struct query *query, const char *word)
 	return EXIT_DONE;
 }
 
+/* The HMC wants quotes around a pair whose value is a list: no name holds one */
+static void strip_quotes(struct query *query)
+{
+	size_t length = strlen(query->filter);
+
+	if (length < 2 || query->filter[0] != '"' || query->filter[length - 1] != '"')
+		return;
+	query->filter[length - 1] = '\0';
+	query->filter++;
+}
+
 static int parse_filter(struct query *query)
 {
-	bool names = !strncmp(query->filter, "lpar_names=", 11);
-	char *list = strchr(query->filter, '=');
-	char *word;
+	char *list, *word;
+	bool names;
 	int status;
 
+	strip_quotes(query);
+	names = !strncmp(query->filter, "lpar_names=", 11);
+	list = strchr(query->filter, '=');
 	if (!names && strncmp(query->filter, "lpar_ids=", 9))
 		return usage_error(query->command,
 				   "--filter is \"%.64s\"; it must be lpar_names=NAME,... or lpar_ids=ID,...",

@@ -7,17 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/notice.h"
 #include "hmc/console.h"
 
-#define MESSAGE_BYTES	2048
-
-/* A name in a message may hold anything: none of it reaches the terminal as is */
-static void print_clean(const char *code, char *text)
+/* A name in a message may hold anything: notice() lets none of it through as is */
+static void print_code(const char *code, const char *fmt, va_list ap)
 {
-	for (char *c = text; *c; c++)
-		if (!isprint((unsigned char)*c))
-			*c = '?';
-	fprintf(stderr, "%s %s\n", code, text);
+	char prefix[16];
+
+	snprintf(prefix, sizeof(prefix), "%s ", code);
+	vnotice(prefix, fmt, ap);
 }
 
 /**
@@ -27,13 +26,11 @@ static void print_clean(const char *code, char *text)
  */
 void message(const char *code, const char *fmt, ...)
 {
-	char text[MESSAGE_BYTES];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	print_code(code, fmt, ap);
 	va_end(ap);
-	print_clean(code, text);
 }
 
 /**
@@ -45,13 +42,11 @@ void message(const char *code, const char *fmt, ...)
  */
 int usage_error(const struct command *command, const char *fmt, ...)
 {
-	char text[MESSAGE_BYTES];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	print_code("LPM0001", fmt, ap);
 	va_end(ap);
-	print_clean("LPM0001", text);
 	fprintf(stderr, "Try '%s --help'.\n", command->name);
 	return EXIT_USAGE;
 }

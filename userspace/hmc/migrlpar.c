@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes.h"
+#include "common/util.h"
 #include "hmc/console.h"
 
 #define MAX_WAIT_MINUTES	(7 * 24 * 60)
 #define MAX_DETAIL		5
+#define MAX_DOWNTIME_MS		3600000
 
 /**
  * struct order - the command line of migrlpar
@@ -40,6 +43,15 @@ static int parse_number(const struct command *command, const char *option,
 		return EXIT_DONE;
 	return usage_error(command, "%s is \"%.64s\"; it must be a number from %lu to %lu.",
 			   option, text, least, most);
+}
+
+static int parse_limit(const struct command *command, const char *text, int64_t *limit)
+{
+	if (!parse_bytes(text, limit))
+		return EXIT_DONE;
+	return usage_error(command,
+			   "--limit is \"%.64s\"; it must be a number of bytes a second, with K, M or G for powers of 1000; 0 = no limit.",
+			   text);
 }
 
 /* Minutes; a fraction will do */
@@ -79,7 +91,7 @@ static int parse_operation(const struct command *command, const char *text,
 	return EXIT_DONE;
 }
 
-enum { ASYNC = 256, ID, FILE_NAME };
+enum { ASYNC = 256, ID, LIMIT, DOWNTIME, FILE_NAME };
 
 static int parse_option(const struct command *command, int option, char **argv,
 			struct order *order)
@@ -114,6 +126,12 @@ static int parse_option(const struct command *command, int option, char **argv,
 	case ASYNC:
 		order->options.async = true;
 		break;
+	case LIMIT:
+		return parse_limit(command, optarg, &order->options.limit);
+	case DOWNTIME:
+		status = parse_number(command, "--downtime", optarg, 0, MAX_DOWNTIME_MS, &number);
+		order->options.downtime_ms = (int64_t)number;
+		break;
 	case FILE_NAME:
 		order->file = optarg;
 		break;
@@ -123,6 +141,22 @@ static int parse_option(const struct command *command, int option, char **argv,
 				     argv[optind - 1]);
 	}
 	return status;
+}
+
+static int check_pace(const struct command *command, const struct order *order)
+{
+	const struct move_options *options = &order->options;
+
+	if (options->async && order->operation != 'm')
+		return usage_error(command, "--async is only for -o m.");
+	if ((options->limit >= 0 || options->downtime_ms >= 0) && order->operation != 'm')
+		return usage_error(command, "--limit and --downtime are only for -o m.");
+	if (options->wait_ms && order->operation != 'v' && order->operation != 'm')
+		return usage_error(command, "-w is only for -o v and -o m.");
+	if (options->async && options->wait_ms)
+		return usage_error(command,
+				   "-w and --async are given: with --async nobody watches how long it takes.");
+	return EXIT_DONE;
 }
 
 static int check_order(const struct command *command, const struct order *order)
@@ -139,14 +173,7 @@ static int check_order(const struct command *command, const struct order *order)
 		return usage_error(command, "-t is not for -o s.");
 	if (!order->key.name == !order->key.id)
 		return usage_error(command, "Either -p or --id must be given.");
-	if (order->options.async && order->operation != 'm')
-		return usage_error(command, "--async is only for -o m.");
-	if (order->options.wait_ms && order->operation != 'm')
-		return usage_error(command, "-w is only for -o m.");
-	if (order->options.async && order->options.wait_ms)
-		return usage_error(command,
-				   "-w and --async are given: with --async nobody watches how long it takes.");
-	return EXIT_DONE;
+	return check_pace(command, order);
 }
 
 static int parse(const struct command *command, int argc, char **argv, struct order *order)
@@ -154,6 +181,8 @@ static int parse(const struct command *command, int argc, char **argv, struct or
 	static const struct option options[] = {
 		{ "async", no_argument, NULL, ASYNC },
 		{ "id", required_argument, NULL, ID },
+		{ "limit", required_argument, NULL, LIMIT },
+		{ "downtime", required_argument, NULL, DOWNTIME },
 		{ "console", required_argument, NULL, FILE_NAME },
 		{ }
 	};
@@ -187,6 +216,24 @@ static int migrate(struct console *console, struct plan *plan, const struct orde
 	return move_watch(console, plan, &order->options);
 }
 
+/* Within the time of -w */
+static int validate_in_time(struct console *console, struct plan *plan,
+			    const struct order *order)
+{
+	const struct move_options *options = &order->options;
+	int status;
+
+	console_set_deadline(console, options->deadline_ns);
+	status = validate(plan, &order->key, options->verbose);
+	console_set_deadline(console, 0);
+	if (!options->deadline_ns || now_ns() <= options->deadline_ns)
+		return status;
+	message("LPM0204",
+		"Validation took longer than the %.3g min of -w; nothing was changed. Allow more time.",
+		(double)options->wait_ms / 60000);
+	return EXIT_FAILED;
+}
+
 static int begin(struct console *console, struct managed_system *source,
 		 struct managed_system *target, const struct order *order)
 {
@@ -201,7 +248,7 @@ static int begin(struct console *console, struct managed_system *source,
 	}
 	if (order->operation == 'm')
 		settle(console, source);
-	status = validate(&plan, &order->key, order->options.verbose);
+	status = validate_in_time(console, &plan, order);
 	if (!status && order->operation == 'm')
 		status = migrate(console, &plan, order);
 	plan_release(&plan);
@@ -241,13 +288,15 @@ static int execute(struct console *console, const struct order *order)
 
 static int run_migrlpar(const struct command *command, int argc, char **argv)
 {
-	struct order order = { };
+	struct order order = { .options = { .limit = -1, .downtime_ms = -1 } };
 	struct console console;
 	int status;
 
 	status = parse(command, argc, argv, &order);
 	if (status)
 		return status;
+	if (order.options.wait_ms)
+		order.options.deadline_ns = now_ns() + order.options.wait_ms * NSEC_PER_MSEC;
 	status = console_open(order.file, &console) ? EXIT_USAGE : execute(&console, &order);
 	console_close(&console);
 	return status;
@@ -267,10 +316,12 @@ const struct command command_migrlpar = {
 "  -t SYSTEM         target system\n"
 "  -p NAME           partition\n"
 "  --id ID           partition, by its id\n"
-"  -w MINUTES        with -o m: stop it when it takes longer\n"
+"  -w MINUTES        how long -o v or -o m may take\n"
 "  -d LEVEL          detail, 0 to 5; from 2 on as -v\n"
 "  -v                tell also what is as it should be\n"
 "  --async           with -o m: return as soon as it moves\n"
+"  --limit BYTES     with -o m: bandwidth in bytes a second (K, M, G: powers of 1000)\n"
+"  --downtime MS     with -o m: suspend it once the rest takes this long (300)\n"
 "  --console FILE    console file (default: $LPM_CONSOLE, or " CONSOLE_FILE ")\n"
 "  --help, --version\n"
 "Exit status: 0, 1 refused or failed, 2 wrong usage or console file.\n",

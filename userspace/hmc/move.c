@@ -15,7 +15,7 @@
 #define LOOK_MS		250		/* between two updates of the progress bar */
 #define MOVING_MS	8000		/* for the movers to find each other */
 #define SETTLE_MS	15000		/* for the platforms to agree */
-#define BAR_WIDTH	30
+#define BAR_WIDTH	22		/* the line fits 80 columns */
 
 static const char *partition_name(const struct plan *plan)
 {
@@ -159,7 +159,19 @@ static int start_target(const struct plan *plan, json_t *source_identity, int64_
 	return ret;
 }
 
-static int start_source(const struct plan *plan, json_t *target_identity, int64_t port)
+/* What the user wants of how it goes */
+static void set_pace(json_t *params, const struct move_options *options)
+{
+	if (options->limit >= 0)
+		json_object_set_new(params, "limit", json_integer(options->limit));
+	if (options->downtime_ms >= 0)
+		json_object_set_new(params, "suspend",
+				    json_pack("{s:I}", "downtime_ms",
+					      (json_int_t)options->downtime_ms));
+}
+
+static int start_source(const struct plan *plan, json_t *target_identity, int64_t port,
+			const struct move_options *options)
 {
 	const char *address = plan->target_msp->address;
 	bool brackets = strchr(address, ':');
@@ -173,6 +185,7 @@ static int start_source(const struct plan *plan, json_t *target_identity, int64_
 	params = json_pack("{s:s, s:s, s:s, s:O}", "stream_id", plan->id, "role", "source",
 			   "peer", peer, "peer_identity", target_identity);
 	set_device(params, plan->source_msp, plan->source_info);
+	set_pace(params, options);
 	ret = msp_call(plan->source_msp, "start", params, NULL, &err);
 	if (ret)
 		msp_message(plan->source, plan->source_msp, "start as the source", &err);
@@ -206,10 +219,11 @@ static int wait_moving(const struct plan *plan)
 /**
  * move_start_movers() - let both movers begin, the target first
  * @plan:	streams are there, or parked
+ * @options:	how
  *
  * Return: 0 or a negative errno; the user has been told.
  */
-int move_start_movers(struct plan *plan)
+int move_start_movers(struct plan *plan, const struct move_options *options)
 {
 	json_t *source = mover_identity(plan->source, plan->source_msp);
 	json_t *target = mover_identity(plan->target, plan->target_msp);
@@ -219,7 +233,7 @@ int move_start_movers(struct plan *plan)
 	if (source && target)
 		ret = start_target(plan, source, &port);
 	if (!ret)
-		ret = start_source(plan, target, port);
+		ret = start_source(plan, target, port, options);
 	json_decref(source);
 	json_decref(target);
 	return ret ? ret : wait_moving(plan);
@@ -227,7 +241,7 @@ int move_start_movers(struct plan *plan)
 
 /* ---- Begin ---- */
 
-static int begin_active(struct plan *plan)
+static int begin_active(struct plan *plan, const struct move_options *options)
 {
 	int ret;
 
@@ -239,7 +253,7 @@ static int begin_active(struct plan *plan)
 	if (!ret)
 		ret = make_stream(plan, true);
 	if (!ret)
-		ret = move_start_movers(plan);
+		ret = move_start_movers(plan, options);
 	return ret;
 }
 
@@ -289,7 +303,7 @@ int move_start(struct plan *plan, const struct move_options *options)
 			       partition_name(plan), plan->target->name);
 		return EXIT_DONE;
 	}
-	if (!begin_active(plan)) {
+	if (!begin_active(plan, options)) {
 		if (options->verbose)
 			printf("partition %s moves as stream %s\n", partition_name(plan),
 			       plan->id);
@@ -304,21 +318,36 @@ int move_start(struct plan *plan, const struct move_options *options)
 
 /* ---- Watch ---- */
 
+/* Until memory has been copied, if all goes on like this; "" if it never ends so */
+static void format_left(char *text, size_t size, const json_t *status, int64_t left)
+{
+	int64_t gain = number_of(status, "rate") - number_of(status, "dirty_rate");
+
+	int64_t seconds = gain > 0 ? (left + gain - 1) / gain : 0;
+
+	*text = '\0';
+	if (seconds > 0 && seconds < 600)
+		snprintf(text, size, "~%" PRId64 " s", seconds);
+	else if (seconds > 0 && seconds < 600000)
+		snprintf(text, size, "~%" PRId64 " min", seconds / 60);
+}
+
 static void draw_bar(const json_t *status)
 {
 	int64_t total = number_of(status, "bytes_total");
 	int64_t left = number_of(status, "bytes_remaining");
+	char bar[BAR_WIDTH + 1], time_left[32];
 	int done = 0;
-	char bar[BAR_WIDTH + 1];
 
 	if (total > 0 && left <= total)
 		done = (int)((double)(total - left) * 100.0 / (double)total);
 	memset(bar, ' ', BAR_WIDTH);
 	memset(bar, '#', (size_t)(done * BAR_WIDTH / 100));
 	bar[BAR_WIDTH] = '\0';
-	fprintf(stderr, "\r[%s] %3d %%  %-10s %6.0f MB/s  %8.0f MB left ", bar, done,
+	format_left(time_left, sizeof(time_left), status, left);
+	fprintf(stderr, "\r[%s] %3d %% %-10.10s %5.0f MB/s %6.0f MB left %-9s", bar, done,
 		text_of(status, "phase"), (double)number_of(status, "rate") / 1e6,
-		(double)left / 1e6);
+		(double)left / 1e6, time_left);
 }
 
 static bool mover_ended(const json_t *status)
@@ -349,7 +378,6 @@ static void stop_late(struct plan *plan, uint64_t wait_ms)
 /* Until the source's mover has ended, or is gone */
 static void watch(struct plan *plan, const struct move_options *options)
 {
-	uint64_t deadline = now_ns() + options->wait_ms * NSEC_PER_MSEC;
 	bool limited = options->wait_ms;
 	bool bar = isatty(STDERR_FILENO);
 	bool ended = false;
@@ -372,7 +400,7 @@ static void watch(struct plan *plan, const struct move_options *options)
 			message("LPM0202", "The mover of system %s says: %s.",
 				plan->source->name, text_of(status, "error"));
 		json_decref(status);
-		if (!ended && limited && now_ns() > deadline) {
+		if (!ended && limited && now_ns() > options->deadline_ns) {
 			stop_late(plan, options->wait_ms);
 			limited = false;
 		}

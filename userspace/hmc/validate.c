@@ -200,6 +200,12 @@ static const char *mover_problem(const struct managed_system *system,
 	const char *code = NULL;
 
 	if (msp_call(msp, "info", NULL, &mover, &err)) {
+		if (call_forbidden(&err)) {
+			snprintf(why, size,
+				 "%.300s. Use this command as a member of that group.",
+				 err.text);
+			return "HSCL350B";
+		}
 		snprintf(why, size,
 			 "it does not answer: %.300s. Start its mspd, or correct the console file.",
 			 err.text);
