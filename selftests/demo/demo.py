@@ -2,16 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A running 1 GiB partition moves between two managed systems.
 
-Two vasi-phypd and two mspd on this machine, each under a user id of its own.
-The partition's memory starts from a real file and is written all the time, before,
-during and after the move.  In the end it must be, byte for byte, what the same
-partition is that never moved.  Leaves no process and no file behind.
+Two vasi-phypd and two mspd on this machine, each under a user id of its own, and
+the commands that an operator types.  The partition's memory starts from a real file
+and is written all the time, before, during and after the move.  In the end it must
+be, byte for byte, what the same partition is that never moved.  Leaves no process
+and no file behind.
 """
 
 import argparse
+import fcntl
 import glob
 import os
+import subprocess
 import sys
+import threading
 import time
 
 PARSER = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -31,11 +35,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 
 import lpm  # noqa: E402
+from console import Console  # noqa: E402
 
 MB = 1000 * 1000
 PAGE = 4096
 WARM_UP_S = 1.0
-ENDED = ("completed", "aborted", "parked", "failed")
 TTY = sys.stdout.isatty()
 
 
@@ -54,40 +58,71 @@ def say(text=""):
     print(text, flush=True)
 
 
-def progress(status, started, last):
-    """One line of progress; on a terminal it replaces the last."""
-    total = status["bytes_total"] or 1
-    left = status["bytes_remaining"]
-    share = 1.0 if status["phase"] == "completed" else \
-        max(0.0, min(1.0, 1 - left / total))
-    bar = "#" * int(share * 30)
-    line = "  [%-30s] %3d %%  %-10s %5.0f MB/s  dirtied %4.0f MB/s  %5.1f s" % (
-        bar, share * 100, status["phase"], status["rate"] / MB,
-        status["dirty_rate"] / MB, time.monotonic() - started)
-    if TTY:
-        print("\r" + line, end="", flush=True)
-    elif line[:40] != last[:40]:
-        say(line)
-    return line
+def sh(console, line):
+    """Show a command as it is typed, run it by a shell, and show what it says."""
+    say("  $ " + line)
+    done = subprocess.run(["sh", "-c", line], env=console.env, text=True,
+                          cwd="/", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=lpm.PATIENCE_S, check=False)
+    for text in done.stdout.rstrip("\n").split("\n"):
+        say("  " + text)
+    return done.stdout
 
 
-def watch(move):
-    """Show the move until it has ended."""
-    started = time.monotonic()
-    line = ""
-    while True:
-        status = move.src.msp("status", stream_id=move.stream_id)
-        line = progress(status, started, line)
-        if status["phase"] in ENDED:
-            break
-        try:
-            move.src.msp("wait", stream_id=move.stream_id, phase="ended",
-                         timeout_ms=100)
-        except lpm.RpcError:
-            pass
-    if TTY:
-        say()
-    return status
+class Bar:
+    """Passes the command's progress bar on: to a terminal as it is, else by lines."""
+
+    def __init__(self):
+        self.rest = ""
+
+    def __call__(self, block):
+        if TTY:
+            sys.stdout.buffer.write(block)
+            sys.stdout.flush()
+            return
+        looks = (self.rest + block.decode()).replace("\n", "").split("\r")
+        self.rest = looks.pop()
+        for look in looks:
+            if look:
+                say("  " + look.rstrip())
+
+    def end(self):
+        if self.rest:
+            say("  " + self.rest.rstrip())
+
+
+class Migration(threading.Thread):
+    """migrlpar -o m, typed on a terminal while the demo looks at the systems.
+
+    The console cleans up as soon as a move has ended.  Whoever holds the console
+    file's lock keeps it from that: how the move went can still be seen.
+    """
+
+    def __init__(self, console, words):
+        super().__init__(daemon=True)
+        self.console = console
+        self.words = words
+        self.status = None
+        say("  $ " + " ".join(words))
+        self.start()
+
+    def run(self):
+        bar = Bar()
+        self.status = self.console.on_terminal(*self.words, sink=bar)[0]
+        bar.end()
+
+    def begun(self, system):
+        """The id of the stream, once the system's mover is at work."""
+        def find():
+            assert self.status is None, "it ended with status %r" % self.status
+            moves = system.msp("list")["moves"]
+            return moves and moves[0]["stream_id"]
+        return lpm.until("the move begins", find)
+
+    def end(self):
+        self.join(lpm.PATIENCE_S)
+        assert self.status == 0, "migrlpar ended with status %r" % self.status
 
 
 def table(rows):
@@ -96,28 +131,42 @@ def table(rows):
         say("  %-*s  %s" % (width, name, value))
 
 
-def dirtied(there, steps_before, started_ns):
-    """Bytes a second that the partition wrote on the source while it moved."""
-    seconds = (there["last_step_ns"] - started_ns) / 1e9
-    return (there["steps_here"] - steps_before) * PAGE / seconds
+class Look:
+    """The move as the systems see it, before the console has cleaned up.
+
+    @since: when it was first looked at, and the steps that were executed by then
+    """
+
+    def __init__(self, move, since):
+        self.since_ns, self.steps_before = since
+        self.status = move.wait()[0]
+        move.check_moved()
+        self.source = move.src.stream(move.stream_id)
+        self.target = move.dst.stream(move.stream_id)
+        self.there = move.src.partition(move.name)
+
+    def dirtied(self):
+        """Bytes a second that the partition wrote on the source while it moved."""
+        seconds = (self.there["last_step_ns"] - self.since_ns) / 1e9
+        return (self.there["steps_here"] - self.steps_before) * PAGE / seconds
 
 
-def report(move, source, target, status, steps_before):
+def report(move, look):
     """What the move was like; returns the figures that are asserted."""
     here = move.dst.partition(move.name)
-    there = move.src.partition(move.name)
+    source, target = look.source, look.target
     pages = here["memory"] // here["granule"]
     facts = {
         "passes": source["passes"],
         "steps": here["steps_here"] / here["steps_total"],
         "kept": 1 - here["written_since_resume"] / pages,
-        "dirtied": dirtied(there, steps_before, status["started_ns"]),
+        "dirtied": look.dirtied(),
     }
-    total_ns = target["completed_ns"] - status["started_ns"]
+    total_ns = target["completed_ns"] - look.status["started_ns"]
     table([
         ("total time", "%.2f s" % (total_ns / 1e9)),
         ("blackout", "%.1f ms (last step there to first step here)" % (
-            (here["first_step_ns"] - there["last_step_ns"]) / 1e6)),
+            (here["first_step_ns"] - look.there["last_step_ns"]) / 1e6)),
         ("bytes sent", "%.0f MB" % (source["bytes"] / MB)),
         ("rate", "%.0f MB/s" % (source["bytes"] / (total_ns / 1e9) / MB)),
         ("dirtied meanwhile", "%.0f MB/s" % (facts["dirtied"] / MB)),
@@ -153,41 +202,52 @@ def checks(facts, digest, reference):
     ])
 
 
+def migrate(lab, console, move):
+    """The operator's part; returns what the move was like."""
+    sh(console, "migrlpar -o v -m A -t B -p %s; echo $?" % move.name)
+    words = ["migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p", move.name,
+             "--downtime", "60"]
+    if ARGS.limit:
+        words += ["--limit", "%dM" % ARGS.limit]
+    migration = Migration(console, words)
+    with open(console.file, "rb") as file:
+        move.stream_id = migration.begun(lab.a)
+        fcntl.flock(file, fcntl.LOCK_SH)
+        look = Look(move, (time.monotonic_ns(),
+                           lab.a.partition(move.name)["steps_here"]))
+    migration.end()
+    assert lab.a.partition_state(move.name) == "absent", "it is left on A"
+    sh(console, "lssyscfg -r lpar -m B -F name,state --filter lpar_names="
+       + move.name)
+    return look
+
+
 def demo():
     path = memory_file()
-    memory = ARGS.memory << 20
     say("A partition of %d MiB moves from system A to system B." % ARGS.memory)
     say("  memory starts from %s; %d MB/s of it are dirtied all the time"
         % (path, ARGS.rate))
     with lpm.Lab() as lab:
+        console = Console(lab)
         copy = lab.file("content", open(path, "rb").read())
         move = lab.move(
-            memory=memory, name="demo", content={"type": "file", "path": copy},
+            memory=ARGS.memory << 20, name="demo",
+            content={"type": "file", "path": copy},
             program=lpm.program(ARGS.seconds, ARGS.rate * MB, hot=0.2,
-                                hot_share=0.9),
-            source={"limit": ARGS.limit * MB,
-                    "suspend": {"downtime_ms": 60, "pass_limit": 8,
-                                "timeout_s": 30}})
-        move.create().create_streams()
+                                hot_share=0.9))
+        lab.a.phyp("partition.create", name=move.name, **move.spec)
+        lab.a.phyp("partition.activate", name=move.name)
         executed = int(WARM_UP_S * ARGS.rate * MB / PAGE)
-        lpm.until("the partition warms up", lambda: move.src.partition(
+        lpm.until("the partition warms up", lambda: lab.a.partition(
             move.name)["steps_here"] >= executed)
-        move.start_target()
-        steps_before = move.src.partition(move.name)["steps_here"]
-        move.start_source()
-        status = watch(move)
-        move.wait()
-        source = move.src.stream(move.stream_id)
-        target = move.dst.stream(move.stream_id)
+        look = migrate(lab, console, move)
         say("  moved; it runs to its end on system B ...")
         move.finish()
-        facts = report(move, source, target, status, steps_before)
-        move.check_moved()
+        facts = report(move, look)
         digest = move.digest()
         say("  the same partition runs without a move, for comparison ...")
-        move.src.phyp("partition.remove", name=move.name)
-        move.dst.phyp("partition.shutdown", name=move.name)
-        move.dst.phyp("partition.remove", name=move.name)
+        lab.b.phyp("partition.shutdown", name=move.name)
+        lab.b.phyp("partition.remove", name=move.name)
         return checks(facts, digest, lab.reference(move.spec))
 
 
