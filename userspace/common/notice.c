@@ -137,3 +137,17 @@ int arguments_check(const char *prefix, int argc, char *const *argv)
 			return -EINVAL;
 	return 0;
 }
+
+/**
+ * option_refused() - say what is wrong with an option, instead of getopt_long()
+ * @prefix:	for the message
+ * @result:	of getopt_long() with opterr 0 and ":" in front of its short options
+ * @word:	the argument before optind
+ */
+void option_refused(const char *prefix, int result, const char *word)
+{
+	if (result == ':')
+		notice(prefix, "option \"%.64s\" needs a value", word);
+	else
+		notice(prefix, "option \"%.64s\" is unknown, or takes no value", word);
+}

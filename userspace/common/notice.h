@@ -19,6 +19,7 @@ void vnotice(const char *prefix, const char *fmt, va_list ap)
 bool has_control(const char *text);
 int text_problem(const char *text, size_t most, char *why, size_t size);
 int argument_check(const char *prefix, int number, const char *text);
+void option_refused(const char *prefix, int result, const char *word);
 int arguments_check(const char *prefix, int argc, char *const *argv);
 
 #endif /* _COMMON_NOTICE_H */

@@ -11,6 +11,39 @@
 #include <string.h>
 #include "conn.h"
 
+/* Of names, IPv4 addresses, and IPv6 addresses with their scope */
+#define HOST_CHARACTERS \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%"
+
+/**
+ * conn_host() - the name or address of a host, as far as can be told without asking
+ * @text: "host" or "[host]"; need not end there
+ * @length: of it
+ * @host: result
+ * @why: on error, a text
+ *
+ * Return: 0 or -EINVAL.
+ */
+int conn_host(const char *text, size_t length, char host[CONN_HOST_BYTES], const char **why)
+{
+	if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
+		text++;
+		length -= 2;
+	}
+	if (!length || length >= CONN_HOST_BYTES) {
+		*why = "no name of a host, or more than 255 bytes";
+		return -EINVAL;
+	}
+	memcpy(host, text, length);
+	host[length] = '\0';
+	/* The resolver would ask others for whatever it is given */
+	if (host[0] == '-' || host[strspn(host, HOST_CHARACTERS)]) {
+		*why = "neither an address nor the name of a host";
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /**
  * conn_resolve() - what an address means
  * @text: "host:port", "[host]:port" or, without a port, "host"
@@ -27,7 +60,7 @@ int conn_resolve(const char *text, bool with_port, struct conn_address *address,
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	const char *colon = strrchr(text, ':');
 	struct addrinfo *found;
-	char host[256];
+	char host[CONN_HOST_BYTES];
 	size_t length = strlen(text);
 	char *end;
 	long port;
@@ -46,16 +79,8 @@ int conn_resolve(const char *text, bool with_port, struct conn_address *address,
 		hints.ai_flags = AI_NUMERICSERV;
 		length = (size_t)(colon - text);
 	}
-	if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
-		text++;
-		length -= 2;
-	}
-	if (!length || length >= sizeof(host)) {
-		*why = "no host name, or one that is too long";
+	if (conn_host(text, length, host, why))
 		return -EINVAL;
-	}
-	memcpy(host, text, length);
-	host[length] = '\0';
 	ret = getaddrinfo(host, with_port ? colon + 1 : NULL, &hints, &found);
 	if (ret) {
 		*why = gai_strerror(ret);

@@ -17,6 +17,7 @@
 #include "common/unixsock.h"
 #include "common/util.h"
 #include "config.h"
+#include "conn.h"
 #include "wire.h"
 
 #define CONFIG_FILE	"/etc/mspd.conf"
@@ -29,9 +30,6 @@
 #define INIT_DAYS	3650
 #define MAX_INIT_DAYS	36500
 #define WHERE_BYTES	256
-/* Of host names, IPv4 and IPv6 addresses with their scope */
-#define ADDRESS_CHARACTERS \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:%[]"
 
 enum kind {
 	KIND_TEXT,
@@ -429,7 +427,8 @@ static int read_options(struct config *config, int argc, char **argv,
 
 	make_options(options, names);
 	optind = 1;
-	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
 		if (opt == 'c') {
 			*file = optarg;
 		} else if (opt == 'h') {
@@ -441,7 +440,8 @@ static int read_options(struct config *config, int argc, char **argv,
 		} else if (opt == OPT_INIT) {
 			config->init = true;
 		} else if (opt < OPT_INIT) {
-			fprintf(stderr, "Try 'mspd --help'.\n");
+			option_refused(PREFIX, opt, argv[optind - 1]);
+			fputs("Try 'mspd --help'.\n", stderr);
 			return -EINVAL;
 		} else if (!only_file &&
 			   set(config, option_key(opt), "command line", optarg)) {
@@ -459,6 +459,8 @@ static int read_options(struct config *config, int argc, char **argv,
 static int complete(struct config *config)
 {
 	unsigned int level = config->concurrency_lvl;
+	char host[CONN_HOST_BYTES];
+	const char *why;
 
 	if (!config->init && (config->name || config->days)) {
 		fprintf(stderr, "mspd: --name and --days are for --init\n");
@@ -478,9 +480,8 @@ static int complete(struct config *config)
 		fprintf(stderr, "mspd: no VASI device (--vasi)\n");
 		return -EINVAL;
 	}
-	if (config->listen[strspn(config->listen, ADDRESS_CHARACTERS)]) {
-		notice(PREFIX, "listen is \"%.64s\": an address or the name of a host is allowed",
-		       config->listen);
+	if (conn_host(config->listen, strlen(config->listen), host, &why)) {
+		notice(PREFIX, "listen is \"%.64s\": %s", config->listen, why);
 		return -EINVAL;
 	}
 	if (config->pool_max < config->pool_min) {

@@ -25,6 +25,7 @@
 
 /* Segments of one send or receive */
 #define CONN_MAX_IOV	512
+#define CONN_HOST_BYTES	256	/* of a name or an address */
 #define CONN_NAME_BYTES	64
 
 struct conn;
@@ -65,6 +66,7 @@ struct conn_address {
 	socklen_t length;
 };
 
+int conn_host(const char *text, size_t length, char host[CONN_HOST_BYTES], const char **why);
 int conn_resolve(const char *text, bool with_port, struct conn_address *address,
 		 const char **why);
 void conn_format(const struct conn_address *address, char text[CONN_NAME_BYTES],

@@ -441,7 +441,7 @@ static int parse_address(struct rpc_request *req, const json_t *params,
 		return -EINVAL;
 	}
 	if (conn_resolve(text, source, &p->address, &why)) {
-		rpc_fail(req, RPC_INVALID_PARAMS, "%s \"%s\": %s", name, text, why);
+		rpc_fail(req, RPC_INVALID_PARAMS, "%s \"%.64s\": %s", name, text, why);
 		return -EINVAL;
 	}
 	return 0;
@@ -455,7 +455,8 @@ static int parse_peer(struct rpc_request *req, const json_t *params,
 
 	if (!identity_is_name(text)) {
 		rpc_fail(req, RPC_INVALID_PARAMS,
-			 "peer_identity: \"SHA256:\" and 64 lower-case hexadecimal digits expected");
+			 "peer_identity: \"SHA256:\" and 64 lower-case hexadecimal digits expected, not \"%.80s\"",
+			 text);
 		return -EINVAL;
 	}
 	if (!strcmp(text, mover->identity->name)) {
@@ -560,7 +561,7 @@ static void handle_start(struct rpc_request *req, const json_t *params, void *da
 		return;
 	d = choose_device(mover, path);
 	if (!d) {
-		rpc_fail(req, RPC_NOT_FOUND, "no device %s", path);
+		rpc_fail(req, RPC_NOT_FOUND, "no device %.256s", path);
 		return;
 	}
 	if (ready_device(mover, req, d))

@@ -299,7 +299,7 @@ static int run_start(const struct invocation *inv)
 	int ret;
 
 	if (strcmp(role, "source") && strcmp(role, "target"))
-		return usage("start: source or target expected");
+		return usage("start: source or target expected, not \"%.64s\"", role);
 	if (!strcmp(role, "source") && !json_object_get(inv->params, "peer"))
 		return usage("start: --peer is missing");
 	if (!json_object_get(inv->params, "peer_identity"))
@@ -459,7 +459,7 @@ static int set_timeout(json_t *params, const char *text)
 	return 0;
 }
 
-static int set_option(struct invocation *inv, int kind, const char *name)
+static int set_option(struct invocation *inv, int kind, const char *name, const char *word)
 {
 	json_t *params = inv->params;
 
@@ -490,6 +490,7 @@ static int set_option(struct invocation *inv, int kind, const char *name)
 		inv->progress = true;
 		return 0;
 	default:
+		option_refused(PREFIX, kind, word);
 		fputs("Try 'mspctl --help'.\n", stderr);
 		return EXIT_USAGE;
 	}
@@ -500,7 +501,8 @@ static int run(struct invocation *inv, int argc, char **argv)
 	int index = 0;
 	int kind, ret;
 
-	while ((kind = getopt_long(argc, argv, "S:jh", options, &index)) != -1) {
+	opterr = 0;
+	while ((kind = getopt_long(argc, argv, ":S:jh", options, &index)) != -1) {
 		if (kind == 'h') {
 			fputs(usage_text, stdout);
 			return EXIT_SUCCESS;
@@ -509,7 +511,7 @@ static int run(struct invocation *inv, int argc, char **argv)
 			puts("mspctl " VASI_VERSION);
 			return EXIT_SUCCESS;
 		}
-		ret = set_option(inv, kind, options[index].name);
+		ret = set_option(inv, kind, options[index].name, argv[optind - 1]);
 		if (ret)
 			return ret;
 	}

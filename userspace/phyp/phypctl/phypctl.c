@@ -359,7 +359,7 @@ static int run_recover(const struct command *command,
 	int status;
 
 	if (strcmp(inv->argv[1], "--target"))
-		return usage("recover: --target is missing", NULL);
+		return usage("recover: --target is missing before", inv->argv[1]);
 	if (inv->argc > 3 && strcmp(inv->argv[3], "--restarted"))
 		return usage("recover: unknown option", inv->argv[3]);
 	status = inv->argc > 3 ? EXIT_SUCCESS : check_target(inv->argv[2], id);

@@ -60,6 +60,12 @@ int content_open(const char *path, uint64_t offset, int *fd,
 	uint64_t bytes = 0;
 	int ret;
 
+	*fd = -1;
+	/* The daemon's directory is not its caller's */
+	if (*path != '/') {
+		snprintf(error, MEMORY_ERROR_BYTES, "file %.150s: not an absolute path", path);
+		return -EINVAL;
+	}
 	/* O_NONBLOCK: a FIFO must not stop the daemon */
 	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	ret = *fd < 0 ? -errno : file_bytes(*fd, &bytes);

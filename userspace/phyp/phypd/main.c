@@ -170,7 +170,7 @@ static void parse_region_size(struct options *o, const char *text)
 	o->system.region_bytes = bytes;
 }
 
-static void parse_option(struct options *o, int option, char *arg)
+static void parse_option(struct options *o, int option, char *arg, const char *word)
 {
 	struct system_params *p = &o->system;
 	enum log_level level;
@@ -234,7 +234,7 @@ static void parse_option(struct options *o, int option, char *arg)
 		puts("vasi-phypd " VASI_VERSION);
 		exit(EXIT_SUCCESS);
 	default:
-		/* getopt has said what is wrong */
+		option_refused(PREFIX, option, word);
 		fputs("Try 'vasi-phypd --help'.\n", stderr);
 		exit(EXIT_USAGE);
 	}
@@ -248,6 +248,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 
 	if (arguments_check(PREFIX, argc, argv))
 		exit(EXIT_USAGE);
+	opterr = 0;
 	if (gethostname(o->host, sizeof(o->host) - 1))
 		strcpy(o->host, "system");
 	o->system = (struct system_params) {
@@ -260,8 +261,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		.indirect = true,
 		.dirty_map = true,
 	};
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		parse_option(o, option, optarg);
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1)
+		parse_option(o, option, optarg, argv[optind - 1]);
 	if (optind < argc)
 		usage_error("unexpected argument %.64s", argv[optind]);
 	if (!o->system.socket)
