@@ -10,15 +10,24 @@
 #include "common/util.h"
 #include "hmc/console.h"
 
-static int timeout_until(uint64_t deadline_ns, int most_ms)
+/* A call that may take until @deadline_ns, and @most_ms */
+static int call_until(uint64_t deadline_ns, int most_ms, const char *socket,
+		      const char *method, json_t *params, json_t **result,
+		      struct rpc_error *err)
 {
 	uint64_t now = now_ns();
 
-	if (!deadline_ns)
-		return most_ms;
-	if (deadline_ns <= now)
-		return 0;
-	return (int)min((deadline_ns - now) / NSEC_PER_MSEC, (uint64_t)most_ms);
+	if (deadline_ns && deadline_ns <= now) {
+		/* Whoever set it tells */
+		*err = (struct rpc_error) { .error = -ETIME, .text = "the time is over" };
+		json_decref(params);
+		return -ETIME;
+	}
+	/* Rounded up: when it is over, the deadline is too */
+	if (deadline_ns)
+		most_ms = (int)min((deadline_ns - now) / NSEC_PER_MSEC + 1,
+				   (uint64_t)most_ms);
+	return rpc_client_call(socket, method, params, most_ms, result, err);
 }
 
 /**
@@ -35,10 +44,9 @@ int system_call(const struct managed_system *system, const char *method,
 		json_t *params, json_t **result, struct rpc_error *err)
 {
 	bool makes = !strncmp(method, "partition.", 10);
-	int timeout = timeout_until(system->deadline_ns,
-				    makes ? MAKE_TIMEOUT_MS : CALL_TIMEOUT_MS);
 
-	return rpc_client_call(system->socket, method, params, timeout, result, err);
+	return call_until(system->deadline_ns, makes ? MAKE_TIMEOUT_MS : CALL_TIMEOUT_MS,
+			  system->socket, method, params, result, err);
 }
 
 /**
@@ -54,8 +62,8 @@ int system_call(const struct managed_system *system, const char *method,
 int msp_call(const struct msp *msp, const char *method, json_t *params,
 	     json_t **result, struct rpc_error *err)
 {
-	return rpc_client_call(msp->socket, method, params,
-			       timeout_until(msp->deadline_ns, CALL_TIMEOUT_MS), result, err);
+	return call_until(msp->deadline_ns, CALL_TIMEOUT_MS, msp->socket, method, params,
+			  result, err);
 }
 
 /**
@@ -84,6 +92,8 @@ static void forbidden_message(const struct managed_system *system, const char *w
 void call_message(const struct managed_system *system, const char *what,
 		  const struct rpc_error *err)
 {
+	if (err->error == -ETIME)
+		return;
 	if (call_forbidden(err))
 		forbidden_message(system, "system ", err);
 	else if (err->code)
@@ -105,6 +115,8 @@ void call_message(const struct managed_system *system, const char *what,
 void msp_message(const struct managed_system *system, const struct msp *msp,
 		 const char *what, const struct rpc_error *err)
 {
+	if (err->error == -ETIME)
+		return;
 	if (call_forbidden(err))
 		forbidden_message(system, "the movers of system ", err);
 	else if (err->code)
