@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -19,6 +20,7 @@ import lpm  # noqa: E402
 import relay as relays  # noqa: E402
 import secure  # noqa: E402
 import tap  # noqa: E402
+from console import unchanged  # noqa: E402
 
 MIB = lpm.MIB
 suite = tap.Suite()
@@ -128,6 +130,131 @@ def _():
         lab.a.phyp("system.info")
         for sock in idle:
             sock.close()
+        still_moves(lab)
+
+
+STRINGS = ["", "$(reboot);`id`|a&b>c<d*?'\"%n", "../../etc/passwd", "a\nb",
+           "\x1b[31mred", "\u009b31mred", "x" * 60000]
+DEEP = 1
+for _ in range(25):
+    DEEP = [DEEP]
+# What a parameter of a type cannot be
+WRONG = {
+    str: STRINGS + [-1, 1.5, True, None, [], {}, DEEP],
+    int: [-1, 1.5, 1e30, True, None, [], {}, DEEP, "1", "x"],
+    bool: [0, "yes", None, [], {}, DEEP],
+    dict: ["x", 1, True, None, [], DEEP, {"colour": 1}],
+}
+PROGRAM = {"seed": 1, "steps": 1, "processors": 1, "rate": 1, "write_bytes": 8}
+
+
+def requests(lab, move):
+    """Every method with parameters of the right types, by path of the socket."""
+    moving = {"stream_id": move.stream_id}
+    huge = {"name": "new", "lpar_id": 77, "memory": 1 << 62, "granule": 4096,
+            "content": {"type": "seed", "seed": 1}, "program": PROGRAM}
+    busy = {"name": "busy"}
+    platform = {
+        "system.info": {}, "partition.list": {}, "stream.list": {},
+        "partition.create": huge, "partition.reserve": huge,
+        "partition.activate": busy, "partition.shutdown": busy,
+        "partition.remove": busy, "partition.show": busy,
+        "partition.describe": busy, "partition.digest": busy,
+        "partition.wait": dict(busy, state="moved", timeout_ms=1),
+        "partition.compare": {"name": "still", "file": "/nowhere"},
+        "stream.create": {
+            "stream_id": lab.next_id(), "role": "source", "partition": "still",
+            "device": "msp0", "peer_stream_major": 1, "peer_stream_minor": 0,
+            "all_pages_before_resume": False, "max_op_bytes": 65536,
+            "park_timeout_ms": 0, "debug": {"hold_suspend": False}},
+        "stream.show": moving, "stream.cancel": moving, "stream.end": moving,
+        "stream.verdict": moving,
+        "stream.recover": dict(moving, verdict="never", received=False),
+    }
+    mover = {
+        "info": {}, "list": {}, "status": moving, "suspend": moving,
+        "stop": moving, "limit": dict(moving, bytes_per_second=1),
+        "wait": dict(moving, phase="ended", timeout_ms=1),
+        "check_peer": {"certificate": "x"},
+        "start": {"stream_id": lab.next_id(), "role": "source",
+                  "peer": "127.0.0.1:9", "peer_identity": lab.b.identity,
+                  "device": "/nowhere", "sessions": 1, "connections": 1,
+                  "limit": 0, "suspend": {"downtime_ms": 1}},
+    }
+    return {lab.a.phyp_path: platform, lab.a.msp_path: mover}
+
+
+def spoiled(params):
+    """These parameters with one of them wrong: its name, its value, all of them."""
+    for name, good in params.items():
+        # Any type would do, and is checked by hand
+        kind = dict if name == "suspend" else type(good)
+        for bad in WRONG[kind]:
+            yield name, bad, dict(params, **{name: bad})
+        if isinstance(good, dict):
+            for inner, bad, wrong in spoiled(good):
+                yield inner, bad, dict(params, **{name: wrong})
+    for bad in STRINGS[1:4]:
+        yield bad, bad, dict(params, **{bad: 1})
+
+
+def line(method, params):
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                       "params": params}).encode() + b"\n"
+
+
+def refusal(path, method, data, *words):
+    """One error, which names one of @words."""
+    answers = ask(path, data)
+    assert len(answers) == 1 and "error" in answers[0], (method, data[:200],
+                                                         answers)
+    message = answers[0]["error"]["message"]
+    assert 0 < len(message) < 512, (method, message)
+    assert any(str(word)[:20] in message for word in words), (
+        method, [str(w)[:40] for w in words], message)
+
+
+@suite.test("every method refuses parameters that are wrong, and changes nothing")
+def _():
+    # So that what only a test may ask for is looked at too
+    with lpm.Lab(phyp=["--fault-injection"]) as lab:
+        for name, activate in (("busy", True), ("still", False)):
+            lab.a.phyp("partition.create", name=name, memory=MIB,
+                       program=lpm.program(600, MIB))
+            if activate:
+                lab.a.phyp("partition.activate", name=name)
+        move = lab.move(memory=2 * MIB, program=lpm.program(600, MIB),
+                        source={"limit": 1000, "suspend": "manual"}).start()
+        move.src.msp("wait", stream_id=move.stream_id, phase="moving",
+                     timeout_ms=lpm.PATIENCE_S * 1000)
+        with open(os.path.join(lpm.TOP, "Documentation/management.rst"),
+                  encoding="utf-8") as file:
+            documented = re.findall(r"^``([a-z]+(?:[._][a-z]+)?)`` +\{",
+                                    file.read(), re.M)
+        tables = requests(lab, move)
+        known = [m for table in tables.values() for m in table]
+        started = ["start"]     # both of its roles are described in one row
+        assert sorted(known) == sorted(documented + started), documented
+        before = unchanged(lab)
+        for path, table in tables.items():
+            for method, params in table.items():
+                for name, bad, wrong in spoiled(params):
+                    refusal(path, method, line(method, wrong), name, bad)
+                refusal(path, method, line(method, []), "params must be")
+                refusal(path, method, line(method, "x"), "params must be")
+                for raw, word in ((b"\xff\xfe", "UTF-8"), (b"\0", "not JSON"),
+                                  (b"[" * 40, "40"), (b"x" * MIB, "65536")):
+                    data = line(method, {}).replace(b"{}", b'{"a": "%s"}' % raw)
+                    if raw.startswith(b"["):
+                        data = line(method, {}).replace(b"{}", raw)
+                    refusal(path, method, data, word, "decode", "levels")
+        for bad in STRINGS + ["/nowhere", "/tmp", "/dev/zero"]:
+            refusal(lab.a.phyp_path, "partition.create", line(
+                "partition.create", {"name": "new", "memory": MIB, "content": {
+                    "type": "file", "path": bad}}), "content.path")
+        assert unchanged(lab) == before
+        move.src.msp("stop", stream_id=move.stream_id)
+        move.wait("aborted", "failed")
         still_moves(lab)
 
 

@@ -17,6 +17,7 @@ STRANGER        likewise, as a user of no group; empty
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -117,6 +118,42 @@ class Console:
                 if sink:
                     sink(block)
             return process.wait(lpm.PATIENCE_S), seen
+
+
+def codes(text):
+    """The codes of messages."""
+    return sorted(re.findall(r"^((?:LPM|HSC)\w+) ", text, re.M))
+
+
+def make(lab, activate=True, **options):
+    """A partition on A only; the console does the rest."""
+    options.setdefault("program", lpm.program(1, 8 * lpm.MIB))
+    move = lab.move(**options)
+    lab.a.phyp("partition.create", name=move.name, **move.spec)
+    if activate:
+        lab.a.phyp("partition.activate", name=move.name)
+    return move
+
+
+def only(objects, *names):
+    return [{name: entry[name] for name in names} for entry in objects]
+
+
+def state(system):
+    moves = system.msp("list")["moves"] if system.mspd.alive() else []
+    return [only([system.phyp("system.info")], "name", "memory_free", "streams",
+                 "devices"),
+            only(system.phyp("partition.list")["partitions"], "name", "lpar_id",
+                 "state", "memory", "role"),
+            only(system.phyp("stream.list")["streams"], "stream_id", "role",
+                 "partition", "state", "parked", "sessions", "record"),
+            only(moves, "stream_id", "role", "phase", "limit",
+                 "peer_identity")]
+
+
+def unchanged(lab):
+    """What a refused command must leave as it was, of both systems."""
+    return [state(system) for system in lab.systems]
 
 
 def become(lab, user, group):
