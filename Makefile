@@ -287,11 +287,15 @@ docs:
 	$(Q)$(SPHINXBUILD) -q -W --keep-going -b html -d $(O)/docs/doctrees \
 		Documentation $(O)/docs/html
 
+# What warnings there are, make check tells: they keep nobody from installing
 PHONY += man
-man:
-	$(call say,SPHINX,$(O)/docs/man)
-	$(Q)$(SPHINXBUILD) -q -W --keep-going -b man -d $(O)/docs/doctrees-man \
-		Documentation $(O)/docs/man
+man: $(O)/docs/man/.built
+
+$(O)/docs/man/.built: $(wildcard Documentation/man/*.rst) Documentation/conf.py
+	$(call say,SPHINX,$(@D))
+	$(Q)rm -rf $(@D)
+	$(Q)$(SPHINXBUILD) -q -b man -d $(O)/docs/doctrees-man Documentation $(@D)
+	$(Q)touch $@
 
 # Static checks
 
@@ -334,6 +338,7 @@ BINDIR	   := $(DESTDIR)$(PREFIX)/bin
 SBINDIR	   := $(DESTDIR)$(PREFIX)/sbin
 LIBDIR	   := $(DESTDIR)$(PREFIX)/lib
 INCLUDEDIR := $(DESTDIR)$(PREFIX)/include
+MANDIR	   := $(DESTDIR)$(PREFIX)/share/man
 CONTROLS   := $(filter %ctl hmc,$(PROGS))
 DAEMONS	   := $(filter-out $(CONTROLS),$(PROGS))
 
@@ -347,6 +352,18 @@ install: all
 	$(Q)install -m 644 $(wildcard uapi/linux/*.h) $(INCLUDEDIR)/linux
 	$(Q)install -m 644 userspace/libvasi/vasi.h userspace/phyp/phyp.h \
 		driver/vasi_codec.h $(INCLUDEDIR)
+	$(Q)if command -v $(SPHINXBUILD) >/dev/null; then \
+		$(MAKE) install-man; \
+	else \
+		echo 'no manual pages: $(SPHINXBUILD) is not installed'; \
+	fi
+
+PHONY += install-man
+install-man: man
+	$(Q)for s in 1 5 8; do \
+		install -d $(MANDIR)/man$$s && \
+		install -m 644 $(O)/docs/man/*.$$s $(MANDIR)/man$$s || exit; \
+	done
 
 PHONY += clean help FORCE
 clean:

@@ -18,5 +18,9 @@ man_pages = [
         ("lslparmigr", "list partition migration information", 1),
         ("lssyscfg", "list managed systems and partitions", 1),
         ("lshwres", "list hardware resources of a managed system", 1),
-        ("console", "the systems that the management console knows", 5))
+        ("mspctl", "direct a mover", 1),
+        ("phypctl", "manage a managed system", 1),
+        ("console", "the systems that the management console knows", 5),
+        ("mspd", "the mover daemon", 8),
+        ("vasi-phypd", "a managed system", 8))
 ]

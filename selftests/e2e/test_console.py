@@ -14,8 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 import lpm  # noqa: E402
 import tap  # noqa: E402
-from console import (  # noqa: E402
-    COMMANDS, Console, codes, describe, make, unchanged)
+from console import Console, codes, describe, make, unchanged  # noqa: E402
 
 MIB = lpm.MIB
 suite = tap.Suite()
@@ -531,34 +530,6 @@ def _():
         assert "LPM0001" in console("hmc", "reboot", status=2)
         assert console("hmc", "lssyscfg", "-r", "sys", "-F", "name") == \
             "A\nB\n"
-
-
-@suite.test("the manual pages tell every option and field")
-def _():
-    for name in COMMANDS:
-        text = subprocess.run([os.path.join(lpm.BUILD, name), "--help"],
-                              capture_output=True, text=True,
-                              check=True).stdout
-        path = os.path.join(lpm.TOP, "Documentation/man/%s.rst" % name)
-        with open(path, encoding="utf-8") as file:
-            page = file.read()
-        options = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", text))
-        assert options, text
-        for option in options:
-            assert "``%s" % option in page or option + " " in page, \
-                "%s: %s is not in its page" % (name, option)
-    with open(os.path.join(lpm.TOP, "userspace/hmc/list.c"),
-              encoding="utf-8") as file:
-        tables = re.findall(r"_fields\[\] = \{(.*?)NULL", file.read(), re.S)
-    fields = {f for table in tables for f in re.findall(r'"(\w+)"', table)}
-    assert len(fields) > 20, fields
-    pages = ""
-    for name in COMMANDS:
-        with open(os.path.join(lpm.TOP, "Documentation/man/%s.rst" % name),
-                  encoding="utf-8") as file:
-            pages += file.read()
-    for field in fields:
-        assert "``%s``" % field in pages, field + " is in no page"
 
 
 lpm.main(suite)
