@@ -27,7 +27,8 @@ def start(console, move, *more):
     return subprocess.Popen(
         [console.bin + "/migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
          move.name] + list(more), env=console.env, text=True,
-        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
 
 
 def migrate(console, move, *more, operation="m", status=0):
@@ -56,12 +57,13 @@ def start_slow(lab, console):
 
 def watch_slow(lab, console, move, *more):
     """The same with the command in the foreground, which is returned."""
-    process = start(console, move, *more)
-    moves = lpm.until("it moves", lambda: lab.a.msp("list")["moves"])
-    move.stream_id = moves[0]["stream_id"]
-    # Not before they have found each other: the command waits for that
-    lab.a.msp("wait", stream_id=move.stream_id, phase="moving",
-              timeout_ms=lpm.PATIENCE_S * 1000)
+    process = start(console, move, "-v", *more)
+    # Not before the command itself knows that it moves
+    line = ""
+    while "moves as stream" not in line:
+        line = process.stdout.readline()
+        assert line, "it ended"
+    move.stream_id = line.split()[-1]
     lab.a.msp("limit", stream_id=move.stream_id, bytes_per_second=4 * MIB)
     return process
 

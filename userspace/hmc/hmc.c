@@ -63,6 +63,8 @@ int main(int argc, char **argv)
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
 	const struct command *command = NULL;
 
+	/* What -v tells is of use when it happens, through a pipe too */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc)
 		command = find(slash ? slash + 1 : argv[0]);
 	if (command)
