@@ -77,8 +77,11 @@ class Many:
         for pending in [m.begin_source() for m in self.moves]:
             pending.result()
         lpm.until("all %d move" % len(self.moves), self.all_move)
-        for move in self.moves if gate else ():
-            self.src.msp("limit", stream_id=move.stream_id, bytes_per_second=0)
+        # All at once, as far as that goes
+        for pending in [self.src.msp.begin("limit", stream_id=i,
+                                           bytes_per_second=0)
+                        for i in self.ids if gate]:
+            pending.result()
 
     def look(self):
         """One look at everything; the one at the platform."""

@@ -636,25 +636,10 @@ void source_turn(struct move *m)
 	account_bound(m);
 }
 
-/* Moves that share the device with this one, itself among them */
-static unsigned int sharers(const struct move *m)
-{
-	const struct move *other;
-	unsigned int count = 0;
-
-	LIST_FOREACH(other, &m->device->moves, entry)
-		count++;
-	return count;
-}
-
 /*
  * How many operations the platform may have under way: what a round trip and a
  * short queue hold at the present rate.  More would only be older when it is
  * sent, and keep demanded pages waiting.
- *
- * Where several moves take turns, each is served the more seldom, and the rate
- * has to be taken over the longer time: who happened to be served twice in a
- * short one would else get more under way, and with it more than the others.
  */
 static void adapt(struct move *m)
 {
@@ -663,7 +648,7 @@ static void adapt(struct move *m)
 	uint64_t elapsed = now - m->adapt_since_ns;
 	uint64_t bytes, ops;
 
-	if (elapsed < ADAPT_NS * sharers(m) || !m->op_bytes)
+	if (elapsed < ADAPT_NS || !m->op_bytes)
 		return;
 	/* As much as now goes through in that time, and half as much again, so
 	 * that it can become more

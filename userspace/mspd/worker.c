@@ -12,7 +12,7 @@
 #include "worker.h"
 
 #define RING_ENTRIES	512
-#define CQE_BATCH	64
+#define CQE_BATCH	64u
 #define TAG_SHIFT	48
 /* user_data of operations nobody waits for */
 #define IGNORED		0
@@ -180,17 +180,26 @@ static void complete(struct worker *w, const struct io_uring_cqe *cqe)
 	}
 }
 
+/*
+ * All that are there.  What the kernel has put off, such as receives that wait for
+ * data, it does only when it is asked for completions, and liburing asks only when
+ * none are left: sockets that always have data would starve the others.
+ */
 static void take_completions(struct worker *w)
 {
 	struct io_uring_cqe *cqes[CQE_BATCH];
 	struct io_uring_cqe copy;
-	unsigned int count;
+	unsigned int left = io_uring_cq_ready(&w->ring);
+	unsigned int count = 1;
 
-	count = io_uring_peek_batch_cqe(&w->ring, cqes, CQE_BATCH);
-	for (unsigned int i = 0; i < count; i++) {
-		copy = *cqes[i];
-		io_uring_cqe_seen(&w->ring, cqes[i]);
-		complete(w, &copy);
+	while (left && count) {
+		count = io_uring_peek_batch_cqe(&w->ring, cqes, min(left, CQE_BATCH));
+		for (unsigned int i = 0; i < count; i++) {
+			copy = *cqes[i];
+			io_uring_cqe_seen(&w->ring, cqes[i]);
+			complete(w, &copy);
+		}
+		left -= count;
 	}
 }
 
