@@ -281,7 +281,8 @@ static bool hello(struct link *link)
 		link_refuse(link, WIRE_CODE_STREAM, error);
 		return !link->closing;
 	}
-	if (m->control) {
+	/* Also one that has ended since, after BYE */
+	if (m->control || m->wanted_sessions) {
 		link_refuse(link, WIRE_CODE_BUSY,
 			    "HELLO: the stream has a control connection already");
 		return !link->closing;
