@@ -109,27 +109,47 @@ def run(options, target, arguments, limit):
     return result
 
 
+def cover(options, target, merged, sources, how):
+    """Inputs of sources that together reach as much, copied to merged."""
+    return run(options, target, ["-set_cover_merge=1"] + how + [merged] + sources, 300)
+
+
+def choose(kept, merged):
+    """Copy what fits of merged into the kept corpus, the smallest first."""
+    present = files(kept)
+    room = MAX_BYTES - sum(os.path.getsize(path) for path in present)
+    slots = MAX_FILES - len(present)
+    for path in sorted(files(merged), key=os.path.getsize):
+        copy = os.path.join(kept, os.path.basename(path))
+        room -= os.path.getsize(path)
+        if room < 0 or slots <= 0:
+            break
+        if not os.path.exists(copy):
+            shutil.copyfile(path, copy)
+            slots -= 1
+
+
 def minimise(options, target, work):
-    """Replace the kept corpus by a small one that reaches as much."""
+    """Replace the kept corpus by a small one that reaches as much.
+
+    What is far inside takes the longest inputs.  So first come those that reach
+    every edge, and then, as far as there is room, how often each is reached.
+    """
     kept = os.path.join(CORPUS, target)
     os.makedirs(kept, exist_ok=True)
     old = {os.path.basename(path) for path in files(kept)}
-    with tempfile.TemporaryDirectory() as merged:
-        result = run(options, target, ["-set_cover_merge=1", merged, kept, work], 300)
-        if result.failed:
-            return result
-        paths = sorted(files(merged), key=os.path.getsize)
+    with tempfile.TemporaryDirectory() as edges, \
+         tempfile.TemporaryDirectory() as counts:
+        for merged, how in ((edges, ["-use_counters=0"]), (counts, [])):
+            result = cover(options, target, merged, [kept, work], how)
+            if result.failed:
+                return result
         for path in files(kept):
             if KEPT not in os.path.basename(path):
                 os.unlink(path)
-        room = MAX_BYTES - sum(os.path.getsize(p) for p in files(kept))
-        slots = MAX_FILES - len(files(kept))
-        for path in paths[:max(slots, 0)]:
-            room -= os.path.getsize(path)
-            if room < 0:
-                break
-            shutil.copyfile(path, os.path.join(kept, os.path.basename(path)))
-    result.new = len({os.path.basename(p) for p in files(kept)} - old)
+        choose(kept, edges)
+        choose(kept, counts)
+    result.new = len({os.path.basename(path) for path in files(kept)} - old)
     return result
 
 
