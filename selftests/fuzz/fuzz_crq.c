@@ -5,12 +5,14 @@
  */
 #include <endian.h>
 #include "fuzz.h"
+#include "phyp/record.h"
 #include "../unit/one_vsp.h"
 
 #define STREAMS		3u
 #define PARTITION	(128u << 10)
 #define MAX_STEPS	256
 #define MAX_HANDLES	16
+#define TOP		7u
 
 struct fuzz {
 	struct fuzz_input in;
@@ -74,12 +76,22 @@ static void message(struct fuzz *f, struct vsp_dev *dev)
 	msg.handle = bottom(f);
 	switch (msg.format) {
 	case VASI_FMT_OPEN:
+		msg.handle = TOP;
 		msg.service = fuzz_u8(&f->in) % 4;
 		msg.data = stream_id(fuzz_u8(&f->in));
 		break;
 	case VASI_FMT_SIGNAL:
 		msg.code = fuzz_u8(&f->in) % 8;
 		msg.reason = fuzz_u32(&f->in);
+		break;
+	case VASI_FMT_CAPABILITIES:
+		msg.service = 1 + fuzz_u8(&f->in) % 2;
+		msg.caps = (struct vasi_caps) {
+			.features = UINT8_MAX,
+			.operations = (uint8_t)~fuzz_u8(&f->in),
+			.opens = (uint8_t)(1 + fuzz_u8(&f->in) % 4),
+			.dirty_map = VASI_DIRTY_MAP_REQUEST,
+		};
 		break;
 	case VASI_FMT_FREE_BUFFER:
 		msg.length = (fuzz_u8(&f->in) & 15) * 4096;
@@ -113,7 +125,7 @@ static void hcall(struct fuzz *f, struct vsp_dev *dev)
 	uint64_t arg[8] = { 0 }, ret[4];
 
 	if (number == VASI_H_DONOR_OPERATION && !(what & 0x80)) {
-		arg[0] = vsp_pair(7, bottom(f));
+		arg[0] = vsp_pair(TOP, bottom(f));
 	} else if (number == VASI_H_SIGNAL || number == VASI_H_STATE) {
 		arg[0] = stream_id(fuzz_u8(&f->in));
 		arg[1] = fuzz_u8(&f->in) % 8;
@@ -123,6 +135,30 @@ static void hcall(struct fuzz *f, struct vsp_dev *dev)
 			arg[i] = i & 1 ? fuzz_u32(&f->in) : fuzz_u8(&f->in);
 	}
 	phyp_hcall(dev->vdev, number, arg, ret);
+}
+
+/* A download that begins the stream of a target, and what the input has after it */
+static void start(struct fuzz *f, struct vsp_dev *dev, uint32_t ioba)
+{
+	uint32_t rest = fuzz_u8(&f->in), length;
+	struct phyp_start start = {
+		.magic = htobe64(PHYP_START_MAGIC),
+		.major = htobe16(PHYP_STREAM_MAJOR),
+		.granule = htobe32(4096),
+		.bytes = htobe64(PARTITION),
+		.stream_id = htobe64(stream_id(1)),
+		.incarnation = htobe32(1 + fuzz_u8(&f->in)),
+		.sessions = htobe16(1),
+	};
+	struct phyp_record *record = (void *)(dev->pane + ioba + 12);
+	uint8_t *at = (void *)(record + 1);
+
+	length = sizeof(*record) + sizeof(start) + rest;
+	vsp_put64(dev, ioba + 8, (uint64_t)length << 32);
+	phyp_record_encode(record, PHYP_REC_START, 0, sizeof(start), 0, 1);
+	memcpy(at, &start, sizeof(start));
+	fuzz_fill(&f->in, at + sizeof(start), rest);
+	memset(at + sizeof(start) + rest, 0, 4);
 }
 
 /* Change the first pane, at one of the places where descriptors point */
@@ -137,6 +173,10 @@ static void pane(struct fuzz *f, struct vsp_dev *dev)
 		return;
 	}
 	vsp_put64(dev, ioba, fuzz_u8(&f->in));
+	if (where & 0x20) {
+		start(f, dev, ioba);
+		return;
+	}
 	if (where & 0x40) {	/* one immediate segment, and its end */
 		vsp_put64(dev, ioba + 8, (uint64_t)length << 32);
 		fuzz_fill(&f->in, dev->pane + ioba + 12, length);
@@ -200,6 +240,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			   i / 2 ? 65536 : 4096);
 	for (unsigned int i = 0; i < VSP_DEVICES; i++)
 		phyp_crq(f.vsp->dev[i].vdev, &init);
+	for (uint64_t at = 0; at < PARTITION; at += 8192)
+		vsp_write(&f.vsp->part[0], at, 4096);
 	for (unsigned int i = 0; f.in.left && i < MAX_STEPS; i++)
 		step(&f);
 	vsp_destroy(f.vsp);
