@@ -8,6 +8,9 @@
  * A move advances in single actions, chosen by the test or by a seeded
  * generator.  After every action it is checked that at most one side runs, and
  * that the target runs only by its record.
+ *
+ * A test that makes up what a platform would say tells so: @forged, and where it
+ * makes up the hand-over itself, @twice.
  */
 #ifndef _TWO_SYSTEMS_H
 #define _TWO_SYSTEMS_H
@@ -175,6 +178,11 @@ struct ts {
 	unsigned int home_writes;	/* left, until Suspend is signalled */
 	uint64_t forward_bytes;
 	bool verbose;
+	bool forged;			/* contents need not be what was written */
+	bool twice;			/* both systems may run the partition */
+	/* Before the target's partition runs: the last moment to set @twice */
+	void (*resumes)(struct ts *ts);
+	void *ctx;			/* the test's */
 };
 
 struct ts *ts_create(const struct ts_params *params);
