@@ -51,7 +51,8 @@ static int run(const struct command *command, int argc, char **argv)
 	if (!command->run)
 		return usage_error(command, "A command is missing or unknown.");
 	status = command->run(command, argc, argv);
-	if (fflush(stdout) && !status) {
+	/* An earlier line may have failed */
+	if ((fflush(stdout) || ferror(stdout)) && !status) {
 		message("LPM0003", "The output could not be written.");
 		status = EXIT_FAILED;
 	}
