@@ -141,6 +141,8 @@ TOOL_FILES := $(TOOL_SRCS:selftests/tools/%.c=$(O)/tools/%)
 
 FUZZ_SRCS := $(sort $(wildcard selftests/fuzz/fuzz_*.c))
 FUZZ_FILES := $(FUZZ_SRCS:selftests/fuzz/%.c=$(O)/fuzz/%)
+# What the fuzzer of the mover has in place of sockets, threads and the VIO link
+FUZZ_MOVER_SRCS := $(sort $(wildcard selftests/fuzz/mover_*.c))
 
 # Builds
 
@@ -200,6 +202,8 @@ $(TOOL_FILES): $(O)/tools/%: $(O)/obj/selftests/tools/%.o \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(link)
 
+$(O)/fuzz/fuzz_mover: $(call objs,$(FUZZ_MOVER_SRCS))
+
 $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
 		$(call objs,$(UNIT_LIB_SRCS)) $(ARCHIVES)
 	$(call say,LD,$@)
@@ -209,7 +213,8 @@ $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
 ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) \
 	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
 	$(hmc_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
-	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS))
+	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS) \
+	$(FUZZ_MOVER_SRCS))
 -include $(ALL_OBJS:.o=.d)
 
 # Packages
