@@ -66,6 +66,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config liburing-dev libjansson-dev \
 DEPS_RUN   := python3 util-linux procps iproute2
 DEPS_CHECK := libcmocka-dev python3-sphinx sparse openssl
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev libcmocka-dev
+DEPS_GUEST := qemu-system-x86 qemu-system-ppc
 # What is optional elsewhere is not in continuous integration
 DEPS_CHECK += $(if $(filter true,$(CI)),$(DEPS_FUZZ))
 
@@ -265,6 +266,13 @@ e2e: deps
 	$(Q)$(MAKE) $(JOBS) tests
 	$(Q)$(RUN) --suite e2e
 
+# Tests under kernels that are fetched into CACHE (.cache) and not installed
+PHONY += guest
+guest:
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_GUEST)' deps
+	$(Q)$(MAKE) $(JOBS) tests
+	$(Q)$(RUN) --suite guest
+
 PHONY += demo bench soak
 demo bench soak: deps
 	$(Q)$(MAKE) $(JOBS) tests
@@ -383,6 +391,7 @@ help:
 	@echo 'make check        packages, build, and every test'
 	@echo '                  TESTS=PATTERN    only tests whose name matches'
 	@echo 'make unit, e2e    one kind of test'
+	@echo 'make guest        tests in small machines with other kernels, under QEMU'
 	@echo 'make bench        measure the mover on this machine'
 	@echo 'make fuzz         feed the fuzzers; SECONDS=60 for each'
 	@echo 'make soak         move partitions to and fro for a long time'

@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A small machine with a kernel of its own, for what this machine's lacks.
+
+    suite = Suite()
+    for series, kernel in packages.kernels(native()).items():
+        guest = Guest(kernel, "./ktls_uring", modules=["tls"])
+        guest.program(BUILD + "/tools/ktls_uring")
+        suite.add(series, guest)
+    sys.exit(suite.main())
+
+A guest has no disk and no network device.  It boots under QEMU without hardware
+support (so that any machine will do) from an archive of files, loads modules,
+runs one command, and resets.  Two serial lines come out of it: the kernel's
+console, which is kept in a file and searched for what a kernel says when it is
+hurt, and the command's output, which is TAP.  Documentation/guests.rst has more.
+"""
+
+import concurrent.futures
+import fnmatch
+import glob
+import os
+import re
+import selectors
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+
+import initramfs  # noqa: E402
+import packages  # noqa: E402
+import tap  # noqa: E402
+
+BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
+
+# A guest that is silent for as long, or runs for as long, is ended
+SILENCE_S = 120
+GUEST_S = 600
+MEMORY_MIB = 768
+# Guests at a time: most of a guest's life is one processor's work
+JOBS = 2
+
+# What a kernel prints when it, or a driver, is broken
+SPLAT = re.compile(r"\bBUG:|\bWARNING:|\bOops\b|Call Trace|Kernel panic|"
+                   r"general protection fault|Unable to handle kernel|"
+                   r"refcount_t:|UBSAN:|list_(add|del) corruption")
+# Warnings are shown, for SPLAT to find.  A machine without hardware support on a
+# busy host looks stuck to those who watch the clock: they are off.  So is what only
+# takes time.
+KERNEL_OPTIONS = ("panic=-1", "oops=panic", "loglevel=5", "nowatchdog",
+                  "rcupdate.rcu_cpu_stall_suppress=1", "mitigations=off",
+                  "cryptomgr.notests", "random.trust_cpu=on")
+
+# Kernel TLS: itself, its ciphers, and what makes them fast, by architecture
+TLS_MODULES = {
+    "amd64": ("tls", "gcm", "ctr", "ghash-generic", "chacha20poly1305",
+              "aesni-intel", "ghash-clmulni-intel", "chacha-x86_64",
+              "poly1305-x86_64"),
+}
+
+INIT = re.compile(r"^guest: init after ([0-9.]+) s$")
+STATUS = re.compile(r"^guest: status (\d+)$")
+
+
+class Machine:
+    """How QEMU makes a machine of an architecture.
+
+    @arch: Debian's name
+    @qemu: the program
+    @options: of the machine
+    @lines: names of its first two serial lines, console and results
+    @image: the kernel in its package
+    @harmless: what its kernel always says, and would be taken for a SPLAT
+    """
+
+    def __init__(self, arch, qemu, options, lines, image, harmless=None):
+        self.arch, self.qemu, self.options = arch, qemu, options
+        self.console, self.results = lines
+        self.image = image
+        self.harmless = re.compile(harmless) if harmless else None
+
+    def splat(self, line):
+        return SPLAT.search(line) and not (self.harmless and
+                                           self.harmless.search(line))
+
+
+MACHINES = {machine.arch: machine for machine in (
+    Machine("amd64", "qemu-system-x86_64", ["-M", "q35", "-cpu", "max,la57=off"],
+            ("ttyS0", "ttyS1"), "boot/vmlinuz-*"),
+    Machine("ppc64el", "qemu-system-ppc64",
+            ["-M", "pseries,x-vof=on,cap-cfpc=broken,cap-sbbc=broken,"
+             "cap-ibs=broken,cap-ccf-assist=off", "-cpu", "POWER9"],
+            ("hvc0", "hvc1"), "boot/vmlinux-*",
+            # It has no NVRAM's contents yet
+            r"WARNING: nvram corruption detected: 0-length partition"),
+)}
+
+
+def native():
+    """Debian's name of this machine's architecture."""
+    return packages.run(["dpkg", "--print-architecture"]).strip()
+
+
+class Result:
+    """What became of a guest."""
+
+    def __init__(self, machine, console):
+        self.machine = machine
+        self.console = console  # path of the kernel's messages
+        self.status = None      # of the command; None: the guest never said
+        self.boot_s = None      # until process 1 ran
+        self.total_s = 0.0
+        self.ended = ""         # why it had to be ended, or what QEMU said
+        self.lines = []         # of the command
+        self.parser = tap.Parser()
+
+    def kernel_messages(self):
+        try:
+            with open(self.console, encoding="utf-8", errors="replace") as file:
+                return file.read().replace("\r", "").split("\n")
+        except FileNotFoundError:
+            return []
+
+    def splats(self):
+        """What the kernel should not have had to say."""
+        return [line for line in self.kernel_messages() if self.machine.splat(line)]
+
+    def wrong(self):
+        """Everything but failed tests that speaks against this run."""
+        wrong = ["kernel: " + line.strip() for line in self.splats()[:10]]
+        if self.ended:
+            wrong.append(self.ended)
+        if self.status is None:
+            wrong.append("the guest ended before its command did")
+        elif self.status and not any(r[1] == "fail" for r in self.parser.results):
+            wrong.append("exit status %d" % self.status)
+        if self.parser.whole_skip is not None:
+            wrong.append("skipped: " + self.parser.whole_skip)
+        elif not self.parser.planned:
+            wrong.append("no plan, or one without tests")
+        elif self.parser.planned != len(self.parser.results):
+            wrong.append("%d tests planned, %d seen" % (
+                self.parser.planned, len(self.parser.results)))
+        return wrong
+
+
+class Guest:
+    """A guest to be; see the top of this file.
+
+    @kernel: path of an unpacked kernel package
+    @command: shell text that prints TAP; it runs in /guest
+    @modules: loaded before, with what they need; built-in ones are fine too
+    @arch: Debian's name of the architecture
+    @libraries: where the programs' shared libraries are found
+    @memory, @processors: MiB, and how many
+    """
+
+    def __init__(self, kernel, command, modules=(), arch=None, libraries=None,
+                 memory=MEMORY_MIB, processors=2):
+        self.machine = MACHINES[arch or native()]
+        self.kernel = kernel
+        self.memory, self.processors = memory, processors
+        self.libraries = libraries or initramfs.Libraries()
+        self.files = initramfs.Archive()
+        self.base(command, modules)
+
+    def base(self, command, modules):
+        """What every guest has."""
+        files = self.files
+        busybox = packages.unpacked(self.machine.arch, "busybox-static")
+        files.copy("/bin/busybox", busybox + "/bin/busybox")
+        files.copy("/init", HERE + "/init")
+        files.device("/dev/console", 5, 1)
+        files.device("/dev/null", 1, 3, 0o666)
+        for directory in ("/proc", "/sys", "/sbin", "/usr/bin", "/usr/sbin"):
+            files.directory(directory)
+        files.link("/bin/sh", "busybox")
+        files.file("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n"
+                   b"nobody:x:65534:65534:nobody:/:/bin/sh\n")
+        files.file("/etc/group", b"root:x:0:\nnogroup:x:65534:\n")
+        files.file("/etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n")
+        files.file("/guest/command", command.encode() + b"\n")
+        files.file("/guest/results", self.machine.results.encode() + b"\n")
+        order = []
+        for name, data in initramfs.Modules(self.kernel).closure(modules):
+            order.append(name)
+            files.file("/guest/modules/%s.ko" % name, data)
+        files.file("/guest/order", "".join(n + "\n" for n in order).encode())
+
+    def program(self, source, path=None):
+        """A program of the host's and its shared libraries; default /guest/NAME."""
+        path = path or "/guest/" + os.path.basename(source)
+        self.files.copy(path, source)
+        self.libraries.add(self.files, self.files.entries[path][1], source)
+
+    def argv(self, directory):
+        found = glob.glob(os.path.join(self.kernel, self.machine.image))
+        if len(found) != 1:
+            raise initramfs.Missing("one kernel in " + self.kernel)
+        options = ("console=" + self.machine.console,) + KERNEL_OPTIONS
+        return [self.machine.qemu, "-accel", "tcg,thread=multi"] + \
+            self.machine.options + [
+                "-m", str(self.memory), "-smp", str(self.processors),
+                "-nodefaults", "-display", "none", "-no-reboot",
+                "-serial", "file:" + directory + "/console",
+                "-serial", "stdio", "-kernel", found[0],
+                "-initrd", directory + "/initramfs",
+                "-append", " ".join(options)]
+
+    def run(self, name, tell=None, silence=SILENCE_S):
+        """Boot it and run the command to its end; returns a Result.
+
+        @name: of the directory in BUILD/guest/ that keeps what it said
+        @tell: called with each line of the command
+        @silence: a guest without a line of output for as long is ended
+        """
+        directory = os.path.join(BUILD, "guest", name)
+        shutil.rmtree(directory, ignore_errors=True)
+        os.makedirs(directory)
+        self.files.write(directory + "/initramfs")
+        result = Result(self.machine, directory + "/console")
+        started = time.monotonic()
+        with open(directory + "/qemu", "wb") as errors:
+            process = subprocess.Popen(
+                self.argv(directory), stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=errors)
+        try:
+            self.follow(process, result, started, tell, silence)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        result.total_s = time.monotonic() - started
+        if not result.ended and process.returncode:
+            with open(directory + "/qemu", encoding="utf-8",
+                      errors="replace") as errors:
+                result.ended = "QEMU: status %d: %s" % (
+                    process.returncode, errors.read().strip())
+        return result
+
+    def follow(self, process, result, started, tell, silence):
+        """Read what the command writes until the guest has ended."""
+        deadline = started + GUEST_S
+        rest = b""
+        with open(os.path.dirname(result.console) + "/results", "wb") as copy, \
+                selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while True:
+                wait = min(silence, deadline - time.monotonic())
+                if wait <= 0 or not selector.select(wait):
+                    result.ended = "not finished after %d s" % GUEST_S \
+                        if wait <= 0 else "silent for %d s" % silence
+                    return
+                block = os.read(process.stdout.fileno(), 65536)
+                copy.write(block)
+                lines = (rest + block).split(b"\n")
+                rest = lines.pop()
+                if not block and rest:
+                    lines.append(rest)
+                for line in lines:
+                    self.take(line, result, started, tell)
+                if not block:
+                    # It has closed its output, so it is about to end
+                    process.wait(silence)
+                    return
+
+    @staticmethod
+    def take(line, result, started, tell):
+        text = line.decode(errors="replace").rstrip("\r")
+        init, status = INIT.match(text), STATUS.match(text)
+        if init:
+            result.boot_s = time.monotonic() - started
+        elif status:
+            result.status = int(status.group(1))
+        else:
+            result.lines.append(text)
+            result.parser.line(text)
+            if tell:
+                tell(text)
+
+
+class Suite:
+    """Guests of one test program; what they print is put together into one TAP."""
+
+    def __init__(self):
+        self.program = os.path.basename(sys.argv[0])[:-len(".py")]
+        self.guests = []
+        self.count = self.bad = 0
+
+    def add(self, label, guest):
+        self.guests.append((label, guest))
+
+    def chosen(self):
+        """Those that --only PATTERN names; none of their names: all."""
+        words = sys.argv[1:]
+        patterns = [b for a, b in zip(words, words[1:]) if a == "--only"]
+        named = [g for g in self.guests if any(
+            p.startswith(g[0] + ":") or fnmatch.fnmatch(g[0], p)
+            for p in patterns)]
+        return named or self.guests
+
+    def main(self):
+        """Run them; the exit status says how it went."""
+        chosen = self.chosen()
+        with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+            running = [(label, pool.submit(self.run, label, guest))
+                       for label, guest in chosen]
+            for label, future in running:
+                self.show(label, future.result())
+        print("1..%d" % self.count, flush=True)
+        return 1 if self.bad else 0
+
+    def run(self, label, guest):
+        def tell(line):
+            print("# %s: %s" % (label, line), flush=True)
+        return guest.run("%s-%s" % (self.program, label), tell)
+
+    def show(self, label, result):
+        """The guest's own tests, and one for the guest."""
+        for name, outcome, text in result.parser.results:
+            self.result("%s: %s" % (label, name), outcome != "fail",
+                        " # SKIP " + text if outcome == "skip" else "")
+        print("# %s: init after %.1f s, %.1f s in all"
+              % (label, result.boot_s or 0, result.total_s))
+        wrong = result.wrong()
+        for line in wrong:
+            print("# wrong: " + line)
+        if wrong:
+            for line in result.kernel_messages()[-40:]:
+                print("# console: " + line)
+        self.result(label + ": ends well, and its kernel reports nothing", not wrong)
+
+    def result(self, name, good, text=""):
+        self.count += 1
+        self.bad += not good
+        print("%sok %d - %s%s" % ("" if good else "not ", self.count, name, text),
+              flush=True)
