@@ -1014,8 +1014,18 @@ static bool act_home(struct ts *ts)
 	return ts->home_writes;
 }
 
+/* Stream bytes that a side has sent or taken */
+static uint64_t bytes_done(const struct ts_side *side)
+{
+	struct phyp_stream_stats stats;
+
+	ts_stats(side, &stats);
+	return stats.bytes;
+}
+
 static bool act_donate(struct ts_side *side, unsigned int session)
 {
+	uint64_t before = bytes_done(side);
 	int64_t rc;
 
 	if (!side->session[session].open)
@@ -1025,7 +1035,7 @@ static bool act_donate(struct ts_side *side, unsigned int session)
 		    rc == VASI_RC_ABORTED ||
 		    (rc >= VASI_RC_LONG_BUSY_1_MSEC &&
 		     rc <= VASI_RC_LONG_BUSY_100_SEC));
-	return rc == VASI_RC_IN_PROGRESS;
+	return rc == VASI_RC_IN_PROGRESS || bytes_done(side) != before;
 }
 
 static uint32_t some_bytes(struct ts *ts)

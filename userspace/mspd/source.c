@@ -24,6 +24,11 @@
 #define FRAME_BYTES		BATCH_BYTES
 /* Operations that a session has under way at least; it starts with them */
 #define LEAST_OPS		2
+/*
+ * With fewer of them waiting to be sent, buffers that the platform gets back are
+ * worth calling it at once; with more its donors come round in time.
+ */
+#define QUEUED_OPS		4
 /* What may queue here beyond a round trip: the longer, the older the data */
 #define QUEUE_NS		(30 * NSEC_PER_MSEC)
 #define ADAPT_NS		(30 * NSEC_PER_MSEC)
@@ -594,7 +599,7 @@ static void turn_session(struct move *m, struct session *s)
 			  strerror(-ret));
 		return;
 	}
-	if (ret)
+	if (ret && s->out.tail - s->out.cut < QUEUED_OPS)
 		s->kick = true;
 	if (s->in.taken != s->in.told_taken && m->control) {
 		const struct frame frame = {

@@ -242,9 +242,9 @@ enum vasi_status phyp_download_queue(struct phyp_session *s,
 void phyp_download_failed(struct phyp_session *s, enum vasi_status status);
 /*
  * Process queued downloads until none is left or now_ns() passes @deadline_ns;
- * answers each.  Returns how many.
+ * answers each.
  */
-unsigned int phyp_downloads_run(struct phyp_session *s, uint64_t deadline_ns);
+void phyp_downloads_run(struct phyp_session *s, uint64_t deadline_ns);
 
 int phyp_dma_get(struct phyp_vdev *vdev, uint32_t ioba, uint32_t length,
 		 struct phyp_dma *dma);
@@ -418,7 +418,7 @@ void phyp_source_exit(struct phyp_stream *stream);
 void phyp_source_closing(struct phyp_session *s);
 /* Every session is gone: the next ones are a new incarnation */
 void phyp_source_park(struct phyp_stream *stream);
-/* True when something was sent */
+/* True when the time was over before everything that could be sent was */
 bool phyp_source_work(struct phyp_stream *stream, uint64_t deadline_ns);
 enum vasi_status phyp_source_feed(struct phyp_session *s, const void *data,
 				  uint32_t length);
@@ -434,8 +434,7 @@ void phyp_target_exit(struct phyp_stream *stream);
 void phyp_target_closing(struct phyp_session *s);
 enum vasi_status phyp_target_feed(struct phyp_session *s, const void *data,
 				  uint32_t length);
-/* True when something was sent */
-bool phyp_target_work(struct phyp_stream *stream);
+void phyp_target_work(struct phyp_stream *stream);
 void phyp_target_demand(struct phyp_stream *stream, uint64_t page);
 uint64_t phyp_target_bytes_left(const struct phyp_stream *stream);
 /* Median, 99th percentile and maximum of the time a demand took */

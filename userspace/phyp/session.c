@@ -527,12 +527,11 @@ static void answer_download(struct phyp_session *s, enum vasi_status status,
 	});
 }
 
-unsigned int phyp_downloads_run(struct phyp_session *s, uint64_t deadline_ns)
+void phyp_downloads_run(struct phyp_session *s, uint64_t deadline_ns)
 {
 	struct phyp *phyp = s->vdev->phyp;
 	struct phyp_download *d;
 	enum vasi_status status;
-	unsigned int n = 0;
 	uint64_t data;
 
 	while ((d = STAILQ_FIRST(&s->downloads))) {
@@ -540,12 +539,10 @@ unsigned int phyp_downloads_run(struct phyp_session *s, uint64_t deadline_ns)
 		s->ndownloads--;
 		data = run_download(s, d, &status);
 		free(d);
-		n++;
 		answer_download(s, status, data);
 		if (status)
 			phyp_download_failed(s, status);
 		if (phyp->ops->now_ns(phyp->ctx) >= deadline_ns)
 			break;
 	}
-	return n;
 }

@@ -762,8 +762,8 @@ static bool serve_demands(struct phyp_stream *stream)
 bool phyp_source_work(struct phyp_stream *stream, uint64_t deadline_ns)
 {
 	struct phyp_source *src = &stream->source;
-	bool progress = false, round = true;
 	struct phyp_session *s;
+	bool round = true;
 
 	if (!stream->nsessions || src->broken)
 		return false;
@@ -774,11 +774,10 @@ bool phyp_source_work(struct phyp_stream *stream, uint64_t deadline_ns)
 		round = serve_demands(stream);
 		TAILQ_FOREACH(s, &stream->sessions, link)
 			round |= send_op(stream, s);
-		progress |= round;
 		if (stream->phyp->ops->now_ns(stream->phyp->ctx) >= deadline_ns)
 			break;
 	}
-	return progress;
+	return round;
 }
 
 /* ---- What comes back ---- */

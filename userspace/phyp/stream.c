@@ -522,23 +522,25 @@ static void greet(struct phyp_session *s)
 		phyp_stream_tell(stream, PHYP_MSG_RECEIVED);
 }
 
+/* Returns whether there are more */
 static bool run_downloads(struct phyp_stream *stream, uint64_t deadline_ns)
 {
 	struct phyp_session *s;
-	bool progress = false;
+	bool more = false;
 
 	TAILQ_FOREACH(s, &stream->sessions, link) {
 		if (!s->announced && stream->state != VASI_STATE_ENABLED)
 			greet(s);
-		progress |= phyp_downloads_run(s, deadline_ns) > 0;
+		phyp_downloads_run(s, deadline_ns);
+		more |= s->ndownloads;
 	}
-	return progress;
+	return more;
 }
 
 int64_t phyp_stream_donate(struct phyp_stream *stream)
 {
 	uint64_t deadline_ns = now(stream) + DONATION_NS;
-	bool progress = run_downloads(stream, deadline_ns);
+	bool more = run_downloads(stream, deadline_ns);
 
 	if (stream->state == VASI_STATE_ABORTED)
 		return VASI_RC_ABORTED;
@@ -546,12 +548,16 @@ int64_t phyp_stream_donate(struct phyp_stream *stream)
 		return VASI_RC_SUCCESS;
 
 	if (stream->params.role == PHYP_SOURCE)
-		progress |= phyp_source_work(stream, deadline_ns);
+		more |= phyp_source_work(stream, deadline_ns);
 	else
-		progress |= phyp_target_work(stream);
-	if (progress)
+		phyp_target_work(stream);
+	if (more)
 		return VASI_RC_IN_PROGRESS;
-	/* A running partition writes without telling; all else tells the VSP */
+	/*
+	 * Nothing to do but wait, also after something was done: a call to be told
+	 * so would be one for every operation.  A running partition writes without
+	 * telling; all else tells the VSP.
+	 */
 	return stream->params.role == PHYP_SOURCE ? VASI_RC_LONG_BUSY_1_MSEC :
 						    VASI_RC_LONG_BUSY_10_MSEC;
 }

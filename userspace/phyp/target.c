@@ -707,10 +707,8 @@ static bool send_demands(struct phyp_stream *stream)
 	return true;
 }
 
-bool phyp_target_work(struct phyp_stream *stream)
+void phyp_target_work(struct phyp_stream *stream)
 {
-	bool progress = false;
-
 	if (stream->abort_pending)
 		phyp_stream_abort_reason(stream, stream->abort_reason);
 	/* It may be that the record says RESUMED after all */
@@ -720,9 +718,7 @@ bool phyp_target_work(struct phyp_stream *stream)
 	       !phyp_demands_empty(&stream->target.demands)) {
 		if (!send_demands(stream))
 			break;
-		progress = true;
 	}
-	return progress;
 }
 
 /**
