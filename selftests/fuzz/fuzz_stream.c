@@ -365,14 +365,14 @@ static void console(struct fuzz *f, struct ts_side *side)
 
 static void partition(struct fuzz *f, struct ts_side *side)
 {
-	uint64_t offset = fuzz_u8(&f->in) % 128 * 1024;
+	uint64_t offset = fuzz_u8(&f->in) * (f->ts->params.bytes / 256) & ~1023ULL;
 
 	if (!side->running)
 		return;
 	if (!phyp_lpar_present(side->lpar, offset)) {
 		phyp_lpar_demand(side->lpar, offset);
 		ts_drain(side);
-	} else if (!side->source || side->running) {
+	} else {
 		ts_write(f->ts, side, offset, 1024, offset & 1024);
 	}
 }
@@ -477,7 +477,7 @@ static void finish(struct fuzz *f)
 	src->save_error = 0;
 	tgt->load_error = 0;
 	open_again(f, false);
-	ts->home_writes = 0;
+	ts->suspend_signalled = false;
 	ts_run(ts, VASI_STATE_COMPLETED, NO_LIMIT);
 	if (ts_state(src) != VASI_STATE_ABORTED && ts_state(tgt) != VASI_STATE_ABORTED)
 		fuzz_check(ts_state(src) == VASI_STATE_COMPLETED &&
@@ -497,7 +497,8 @@ static void create(struct fuzz *f)
 		.seed = 1,
 		.sessions = 1 + (how & 1),
 		.granule = how & 2 ? 65536 : 4096,
-		.bytes = 128 * KIB + (how & 4 ? 65536 : 0),
+		/* Beyond 1 MiB pages belong to the second session */
+		.bytes = 128 * KIB + (how & 4 ? how & 2 ? MIB : 64 * KIB : 0),
 		.buffer = more & 64 ? 64 * KIB : 8 * KIB,
 		.indirect = how & 8,
 		.copy_dma = how & 16,
@@ -511,11 +512,20 @@ static void create(struct fuzz *f)
 	f->sessions = params.sessions;
 	f->ts = ts_create(&params);
 	f->ts->no_home = how & 64;
-	f->ts->home_writes = more >> 7;
+	/* Suspended at once, or when the input has the signal sent */
+	f->ts->suspend_signalled = more & 128;
 	f->ts->resumes = resumes;
 	f->ts->ctx = f;
 	ts_populate(f->ts, percent[more >> 4 & 3]);
 	open_again(f, false);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	/* What the unit tests' part asserts is a finding, with its stack */
+	return setenv("CMOCKA_TEST_ABORT", "1", 1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
