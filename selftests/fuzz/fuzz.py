@@ -89,7 +89,8 @@ def run(options, target, arguments, limit):
     before = set(files(found))
     result = Result(target)
     started = time.monotonic()
-    env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:allocator_may_return_null=1",
+    env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:allocator_may_return_null=1:"
+                            "quarantine_size_mb=64",
                UBSAN_OPTIONS="print_stacktrace=1")
     try:
         done = subprocess.run(command(options, target, found, *arguments),
