@@ -20,8 +20,11 @@
 #include "raw.h"
 
 #define KEY_SECONDS	3600
-/* Several records in one read(), which saves a call for each header */
-#define READ_BYTES	(64 << 10)
+/*
+ * Several records in one read() and one write(): without it there is a call for
+ * each, two for reading, and the peer is woken as often
+ */
+#define CALL_BYTES	(128 << 10)
 
 struct identity {
 	EVP_PKEY *key;
@@ -99,7 +102,7 @@ static SSL_CTX *make_context(const struct raw_options *opt,
 	    !SSL_CTX_set_num_tickets(ctx, 0))
 		goto err;
 	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_default_read_buffer_len(ctx, READ_BYTES);
+	SSL_CTX_set_default_read_buffer_len(ctx, CALL_BYTES);
 	if (server && (!SSL_CTX_use_certificate(ctx, identity->cert) ||
 		       !SSL_CTX_use_PrivateKey(ctx, identity->key)))
 		goto err;
@@ -123,18 +126,36 @@ static uint64_t take_chunk(struct side *side, uint8_t **chunk)
 	return left < side->opt->chunk ? left : side->opt->chunk;
 }
 
+/* Records gather before the socket */
+static BIO *add_buffer(SSL *ssl)
+{
+	BIO *buffer = BIO_new(BIO_f_buffer());
+	BIO *socket = SSL_get_wbio(ssl);
+
+	if (!buffer || BIO_set_write_buffer_size(buffer, CALL_BYTES) <= 0) {
+		BIO_free(buffer);
+		return NULL;
+	}
+	BIO_up_ref(socket);
+	SSL_set0_wbio(ssl, BIO_push(buffer, socket));
+	return buffer;
+}
+
 static int send_chunks(struct side *side, SSL *ssl)
 {
+	BIO *buffer = add_buffer(ssl);
 	uint64_t length;
 	uint8_t *chunk;
 	size_t done;
 
+	if (!buffer)
+		return tls_error("buffer");
 	while ((length = take_chunk(side, &chunk))) {
 		if (SSL_write_ex(ssl, chunk, length, &done) <= 0)
 			return tls_error("send");
 	}
 	SSL_shutdown(ssl);
-	return 0;
+	return BIO_flush(buffer) > 0 ? 0 : tls_error("send");
 }
 
 static int receive_chunks(struct side *side, SSL *ssl, uint8_t *buffer)
