@@ -131,15 +131,29 @@ static void finish_close(struct conn *conn)
 	mailbox_post(&conn->worker->mailbox, &conn->closed_mail);
 }
 
+static void keep_error(struct conn *conn, const char *why)
+{
+	snprintf(conn->error, sizeof(conn->error), "%s", why);
+}
+
+/*
+ * What the kernel finds wrong with a record is told to whoever uses the socket next,
+ * to receive or to send
+ */
+static int name_error(struct conn *conn, int res)
+{
+	const char *why = conn->cipher == CONN_KERNEL ? ktls_error(res) : NULL;
+
+	if (!why)
+		return res;
+	keep_error(conn, why);
+	return -EPROTO;
+}
+
 /* Do the owner's bytes go through conn->tls? */
 static bool encrypts(const struct conn *conn)
 {
 	return conn->cipher == CONN_TLS && !conn->failed;
-}
-
-static void keep_error(struct conn *conn, const char *why)
-{
-	snprintf(conn->error, sizeof(conn->error), "%s", why);
 }
 
 /* ---- the socket ---- */
@@ -200,19 +214,28 @@ static void receive_ciphertext(struct conn *conn)
 
 /* ---- the handshake ---- */
 
-/* From here on the kernel encrypts, or tls.c */
+static int encrypt_here(struct conn *conn, const struct agreement *agreement)
+{
+	conn->tls = tls_new(agreement, &conn->in, &conn->out);
+	conn->cipher = CONN_TLS;
+	return conn->tls ? 0 : -ENOMEM;
+}
+
+/*
+ * From here on the kernel encrypts, or tls.c.  The kernel takes no connection that
+ * the peer has ended already; what it said before, such as why, is still to be read.
+ */
 static int choose_cipher(struct conn *conn)
 {
 	const struct agreement *agreement = handshake_agreement(conn->handshake);
 	int ret;
 
 	snprintf(conn->peer, sizeof(conn->peer), "%s", handshake_peer(conn->handshake));
-	if (!conn->identity->kernel) {
-		conn->tls = tls_new(agreement, &conn->in, &conn->out);
-		conn->cipher = CONN_TLS;
-		return conn->tls ? 0 : -ENOMEM;
-	}
+	if (!conn->identity->kernel)
+		return encrypt_here(conn, agreement);
 	ret = ktls_enable(conn->fd, agreement);
+	if (ret == -ENOTCONN)
+		return encrypt_here(conn, agreement);
 	if (ret) {
 		snprintf(conn->error, sizeof(conn->error), "kernel TLS: %s",
 			 strerror(-ret));
@@ -395,7 +418,7 @@ static void send_complete(struct ring_op *op, int res)
 		submit_send(conn);
 		return;
 	}
-	socket_sent(conn, again ? -ECANCELED : min(res, 0));
+	socket_sent(conn, again ? -ECANCELED : name_error(conn, min(res, 0)));
 	finish_close(conn);
 }
 
@@ -504,7 +527,7 @@ static void socket_received(struct conn *conn, int res)
 	} else if (conn->receiving) {
 		if (conn->cipher == CONN_KERNEL && res > 0)
 			res = ktls_check(&conn->recv_msg, res, conn->error);
-		tell_received(conn, res);
+		tell_received(conn, name_error(conn, res));
 	}
 }
 
@@ -733,13 +756,7 @@ const char *conn_peer(const struct conn *conn)
  */
 const char *conn_error(const struct conn *conn, int err)
 {
-	const char *why = NULL;
-
-	if (err == -EPROTO)
-		return conn->error;
-	if (conn->cipher == CONN_KERNEL)
-		why = ktls_error(err);
-	return why ? why : strerror(-err);
+	return err == -EPROTO ? conn->error : strerror(-err);
 }
 
 /**

@@ -78,7 +78,8 @@ cleanse:
  * @fd: its socket; nothing of the peer's was read beyond the handshake
  * @agreement: what the handshake has come to; no record followed it
  *
- * Return: 0, or negative errno; the socket is of no use then.
+ * Return: 0; -ENOTCONN: one side has ended it, and the socket is as it was; or another
+ * negative errno, and the socket is of no use.
  */
 int ktls_enable(int fd, const struct agreement *agreement)
 {
