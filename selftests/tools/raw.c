@@ -4,8 +4,8 @@
  *
  * One process sends a region of memory once, one process receives it into one
  * buffer per connection and looks at nothing.  The region is a memfd, as a
- * partition's memory is; its page tables are filled before the clock starts,
- * its contents are far larger than any cache.
+ * partition's memory is, and in huge pages where that is; its page tables are
+ * filled before the clock starts, its contents are far larger than any cache.
  *
  * Prints one JSON object: bytes, seconds from the first send until the last
  * byte was received, megabytes (10^6) per second, and CPU seconds of both.
@@ -28,6 +28,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "common/map.h"
 #include "raw.h"
 
 #define MAX_CHUNK	(64u << 20)
@@ -139,12 +140,13 @@ static uint8_t *make_region(const struct raw_options *opt)
 		perror("memfd");
 		return NULL;
 	}
-	region = mmap(NULL, opt->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	region = map_shared(fd, opt->bytes, PROT_READ | PROT_WRITE);
 	close(fd);
-	if (region == MAP_FAILED) {
+	if (!region) {
 		perror("mmap");
 		return NULL;
 	}
+	map_collapse(region, opt->bytes);
 	if (!strcmp(opt->content, "zero")) {
 		/* Pages of zeros of their own, not the one that all share */
 		memset(region, 0, opt->bytes);
