@@ -235,10 +235,15 @@ static bool is_key_update(const uint8_t *content, size_t bytes)
 /* What a receiver is to make of a record */
 static void note_record(struct fuzz *f, uint8_t type, const uint8_t *content, size_t bytes)
 {
+	/* With its padding it is no longer than without (RFC 8446, section 5.4) */
+	if (bytes > RECORD_PLAIN_BYTES) {
+		f->wrong = true;
+		return;
+	}
 	/* The type is what is before the padding */
 	while (!type && bytes)
 		type = content[--bytes];
-	if (type == RECORD_DATA && bytes <= RECORD_PLAIN_BYTES) {
+	if (type == RECORD_DATA) {
 		memcpy(f->plain + f->sent, content, bytes);
 		f->sent += bytes;
 	} else if (type == RECORD_ALERT && bytes == 2 && content[1] == ALERT_CLOSE_NOTIFY) {
@@ -263,7 +268,7 @@ static void forge(struct fuzz *f)
 	struct buffer *out = &f->from.out;
 	ssize_t made;
 
-	if (buffer_room(out) < RECORD_MAX_BYTES || f->sent + sizeof(content) > MOST_PLAIN)
+	if (buffer_room(out) < sizeof(content) + RECORD_EXTRA_BYTES || f->sent + sizeof(content) > MOST_PLAIN)
 		return;
 	fill(content, f->sent, bytes);
 	fuzz_fill(&f->in, content, min(bytes, (size_t)8));

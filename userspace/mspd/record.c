@@ -231,7 +231,7 @@ ssize_t record_open(struct record_key *key, const uint8_t *record, size_t bytes,
 		return ret;
 	*type = last[0];
 	if (*type == RECORD_DATA)
-		return content <= RECORD_PLAIN_BYTES ? (ssize_t)content : -EPROTO;
+		return (ssize_t)content;
 	/* Rare: no data, or padded (section 5.4).  Together, and from the end on */
 	ret = open_with(key, nonce, record, content, NULL, 0, 0, spill, last);
 	if (ret)
@@ -239,7 +239,7 @@ ssize_t record_open(struct record_key *key, const uint8_t *record, size_t bytes,
 	*type = last[0];
 	while (!*type && content)
 		*type = spill[--content];
-	if (!*type || content > RECORD_PLAIN_BYTES)
+	if (!*type)
 		return -EPROTO;
 	if (*type == RECORD_DATA)
 		keep_rest(spill, content, record_room(iov, count, at, content));

@@ -21,8 +21,8 @@
 #define RECORD_TAG_BYTES	16u
 /* What sealing adds: header, type of the content, tag */
 #define RECORD_EXTRA_BYTES	(RECORD_HEADER_BYTES + 1 + RECORD_TAG_BYTES)
-/* Others may pad: the longest that may come */
-#define RECORD_MAX_BYTES	(RECORD_HEADER_BYTES + RECORD_PLAIN_BYTES + 256)
+/* The longest that may come, padding included (section 5.4) */
+#define RECORD_MAX_BYTES	(RECORD_PLAIN_BYTES + RECORD_EXTRA_BYTES)
 
 /* Alerts (RFC 8446, section 6): their level is of no use any more */
 #define ALERT_WARNING		1
