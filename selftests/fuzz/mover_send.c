@@ -61,6 +61,22 @@ static void put(struct fuzz *f, struct far_end *end, const struct frame *frame,
 		net_bytes(end, bytes, count);
 }
 
+/* The mover goes by the first one that it does not refuse */
+static void note_hello(struct fuzz *f, struct far_end *end, const struct wire_hello *body)
+{
+	struct hello hello;
+
+	if (wire_hello_decode(&hello, body, (char[WIRE_ERROR_BYTES]) { 0 }) ||
+	    hello.stream_id != HOST_STREAM ||
+	    hello.encrypted != f->h->params.config.encrypt_data)
+		return;
+	/* Which of two comes first, nobody knows */
+	f->opaque |= f->hello_sent;
+	f->hello = hello;
+	f->hello_sent = true;
+	peer_far(end)->control = true;
+}
+
 void peer_hello(struct fuzz *f, struct far_end *end, uint8_t how)
 {
 	struct frame frame = { .type = WIRE_HELLO, .length = sizeof(struct wire_hello) };
@@ -68,39 +84,32 @@ void peer_hello(struct fuzz *f, struct far_end *end, uint8_t how)
 	struct hello hello = {
 		.major = WIRE_MAJOR,
 		.minor = WIRE_MINOR,
-		.encrypted = f->h->params.config.encrypt_data,
+		.encrypted = f->h->params.config.encrypt_data != ((how & 7) == 6),
 		.features = WIRE_FEATURE_REKEY,
-		.stream_id = HOST_STREAM,
+		.stream_id = HOST_STREAM + ((how & 7) == 5),
 		.sessions = (uint16_t)(1 + (how >> 3 & 3)),
 		.connections = (uint16_t)(1 + (how >> 5 & 3)),
 		.max_frame = how & 0x80 ? 4096 : 1 << 20,
 	};
 	uint8_t where;
 
-	if (!f->hello_sent)
-		f->hello = hello;
 	wire_hello_encode(&body, &hello);
 	if ((how & 7) == 7) {
 		where = fuzz_u8(&f->in) % sizeof(body);
 		((uint8_t *)&body)[where] ^= fuzz_u8(&f->in);
-		if (wire_hello_decode(&hello, &body, (char[WIRE_ERROR_BYTES]) { 0 }))
-			goto send;
-		if (!f->hello_sent)
-			f->hello = hello;
 	}
-	f->hello_sent = true;
-	peer_far(end)->control = !peer_control(f);
-send:
+	note_hello(f, end, &body);
 	put(f, end, &frame, &body, sizeof(body));
 }
 
 /* The mover goes by the first one that holds together */
-static void note_accept(struct fuzz *f, const struct wire_accept *body, uint32_t length)
+static void note_accept(struct fuzz *f, const struct far_end *end,
+			const struct wire_accept *body, uint32_t length)
 {
 	struct hello agreed;
 
-	/* What it answers was not even read */
-	f->opaque |= !f->hello_sent;
+	/* What it answers was not even read; or it is where none belongs */
+	f->opaque |= !f->hello_sent || end->number;
 	if (f->agreed.sessions ||
 	    wire_accept_decode(&agreed, body, &f->hello, (char[WIRE_ERROR_BYTES]) { 0 }) ||
 	    length != sizeof(*body) + agreed.connections * WIRE_TOKEN_BYTES)
@@ -136,12 +145,12 @@ void peer_accept(struct fuzz *f, struct far_end *end, uint8_t how)
 		memset(f->tokens[i], (int)i + 1, WIRE_TOKEN_BYTES);
 	}
 	frame.length = (uint32_t)(sizeof(body.accept) +
-				  accept.connections * WIRE_TOKEN_BYTES);
+				  (accept.connections + ((how & 7) == 6)) * WIRE_TOKEN_BYTES);
 	if ((how & 7) == 7) {
 		where = fuzz_u8(&f->in) % sizeof(body.accept);
 		((uint8_t *)&body)[where] ^= fuzz_u8(&f->in);
 	}
-	note_accept(f, &body.accept, frame.length);
+	note_accept(f, end, &body.accept, frame.length);
 	put(f, end, &frame, &body, frame.length);
 }
 
@@ -326,6 +335,9 @@ void peer_piece(struct fuzz *f, struct far_end *end, unsigned int session,
 	    frame.length);
 	if (known && frame.offset == side->next)
 		side->next += frame.length;
+	/* Cut small, they take one buffer each */
+	if ((how & 0xA0) == 0xA0 && side->next < side->count && f->in.left)
+		peer_piece(f, end, session, how);
 }
 
 /* A target acknowledges what it got, and lets more come */
