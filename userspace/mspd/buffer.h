@@ -52,8 +52,10 @@ static inline size_t buffer_room(const struct buffer *b)
 static inline void buffer_drop(struct buffer *b, size_t bytes)
 {
 	b->head += bytes;
-	if (b->head == b->tail)
-		b->head = b->tail = 0;
+	if (b->head < b->tail)
+		return;
+	b->head = 0;
+	b->tail = 0;
 }
 
 /* Make room at the end */

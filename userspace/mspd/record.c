@@ -19,8 +19,8 @@ static int set_key(struct record_key *key)
 	if (ret)
 		goto cleanse;
 	cipher = EVP_CIPHER_fetch(NULL, key->suite->cipher, NULL);
-	if (!cipher || !EVP_CipherInit_ex2(key->ctx, cipher, keys.key, keys.iv,
-					       key->seal, NULL))
+	if (!cipher ||
+	    !EVP_CipherInit_ex2(key->ctx, cipher, keys.key, keys.iv, key->seal, NULL))
 		ret = -EIO;
 	memcpy(key->iv, keys.iv, sizeof(key->iv));
 	key->sequence = 0;
