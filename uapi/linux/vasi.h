@@ -41,7 +41,7 @@
  * @VASI_ADAPTER_WAITING: queue registered, no handshake with the platform yet
  * @VASI_ADAPTER_NEGOTIATING: capabilities are being exchanged
  * @VASI_ADAPTER_READY: streams can be opened
- * @VASI_ADAPTER_DEAD: removed, or given up; for good
+ * @VASI_ADAPTER_DEAD: removed; for good
  */
 enum vasi_adapter_state {
 	VASI_ADAPTER_DOWN		= 0,
@@ -396,14 +396,17 @@ __extension__ struct vasi_event {
  *
  * VASI_IOC_FETCH returns how many events were stored.  The ioctl returns 0 if there
  * are none; the io_uring command waits where VASI_FEATURE_FETCH_WAITS.  At most one
- * fetch of a session waits at a time (-EBUSY).
+ * fetch of a session waits at a time (-EBUSY).  It answers 0 when a fetch with a
+ * @count of 0 comes, which is how a caller ends it.
  *
  * Errors: -EINVAL, -E2BIG, -EFAULT, -EAGAIN: no room for the first request;
  * -ENOTCONN: the session is closed, or closing; -ECONNRESET: it was lost with a
  * reset of the adapter; -ENODEV: the adapter is gone.  FETCH gives what had arrived
  * before it says so.
  *
- * In an SQE, it lies in the command's 16 bytes.
+ * In an SQE, it lies in the command's 16 bytes.  For VASI_IOC_OPEN_STREAM as a command
+ * @entries is the address of a struct vasi_open_stream, @count is 1 and @entry_bytes
+ * its size; it is carried out by a worker of the ring and delays nothing else.
  */
 struct vasi_vector {
 	__u64	entries;
