@@ -172,7 +172,7 @@ struct vasi_stream {
  * @mmap_offset: out: offset for mmap()
  * @mmap_bytes:	out: size of the mapping: @count * @stride
  *
- * Buffers are zeroed and belong to the caller (struct vasi_request).  The mapping
+ * Buffers are zeroed and belong to the caller (struct vasi_io_request).  The mapping
  * is shared and may be read and written; it stays valid after the session has
  * ended, but nothing is exchanged with the platform through it any more.  Its
  * pages can be registered as io_uring buffers and sent with MSG_ZEROCOPY.
@@ -195,7 +195,7 @@ struct vasi_pool_setup {
 };
 
 /**
- * enum vasi_request_op - what a request asks for
+ * enum vasi_io_op - what a request asks for
  * @VASI_REQ_COMPLETE: answer the operation of a buffer, or give a buffer to the
  *		platform, or both (u.complete)
  * @VASI_REQ_DOWNLOAD: hand a buffer's data to the platform (u.download)
@@ -207,7 +207,7 @@ struct vasi_pool_setup {
  * @VASI_REQ_DIRTY_MAP: have a buffer filled with dirty bits (u.dirty_map)
  * @VASI_REQ_CLOSE: end the session; its event is the last one
  */
-enum vasi_request_op {
+enum vasi_io_op {
 	VASI_REQ_COMPLETE		= 1,
 	VASI_REQ_DOWNLOAD		= 2,
 	VASI_REQ_FREE			= 3,
@@ -218,7 +218,7 @@ enum vasi_request_op {
 	VASI_REQ_CLOSE			= 8
 };
 
-/* struct vasi_request, flags of VASI_REQ_COMPLETE */
+/* struct vasi_io_request, flags of VASI_REQ_COMPLETE */
 /* The buffer holds an operation: answer it with u.complete.status */
 #define VASI_COMPLETE_RESPOND		(1 << 0)
 /* Give the buffer to the platform (again) */
@@ -227,8 +227,8 @@ enum vasi_request_op {
 #define VASI_DIRTY_CLEAR		(1 << 0)
 
 /**
- * struct vasi_request - one request (VASI_IOC_SUBMIT)
- * @op:		enum vasi_request_op
+ * struct vasi_io_request - one request (VASI_IOC_SUBMIT)
+ * @op:		enum vasi_io_op
  * @flags:	of the op; the others are zero
  * @pool:	COMPLETE, DOWNLOAD, DIRTY_MAP, FREE: pool
  * @reserved:	zero
@@ -258,7 +258,7 @@ enum vasi_request_op {
  * A request on a buffer that is in another of these is refused with -EBUSY, one
  * with an old generation with -ESTALE.
  */
-__extension__ struct vasi_request {
+__extension__ struct vasi_io_request {
 	__u16	op;
 	__u16	flags;
 	__u16	pool;
@@ -291,38 +291,38 @@ __extension__ struct vasi_request {
 };
 
 /**
- * enum vasi_event_type - what an event tells
- * @VASI_EVENT_OPERATION: the platform filled a buffer (u.operation)
- * @VASI_EVENT_ADDED: a buffer was refused by the platform; it is free.  A buffer
+ * enum vasi_io_event_type - what an event tells
+ * @VASI_EVT_OPERATION: the platform filled a buffer (u.operation)
+ * @VASI_EVT_ADDED: a buffer was refused by the platform; it is free.  A buffer
  *		that was added makes no event.
- * @VASI_EVENT_DOWNLOADED: completion of VASI_REQ_DOWNLOAD; the buffer is free
- * @VASI_EVENT_FREED: completion of VASI_REQ_FREE; with Success the buffer is free
- * @VASI_EVENT_SIGNALLED: completion of VASI_REQ_SIGNAL
- * @VASI_EVENT_PROGRESS: completion of VASI_REQ_PROGRESS (u.bytes_left)
- * @VASI_EVENT_MESSAGED: completion of VASI_REQ_MESSAGE
- * @VASI_EVENT_DIRTY_MAP: completion of VASI_REQ_DIRTY_MAP (u.dirty_map); the
+ * @VASI_EVT_DOWNLOADED: completion of VASI_REQ_DOWNLOAD; the buffer is free
+ * @VASI_EVT_FREED: completion of VASI_REQ_FREE; with Success the buffer is free
+ * @VASI_EVT_SIGNALLED: completion of VASI_REQ_SIGNAL
+ * @VASI_EVT_PROGRESS: completion of VASI_REQ_PROGRESS (u.bytes_left)
+ * @VASI_EVT_MESSAGED: completion of VASI_REQ_MESSAGE
+ * @VASI_EVT_DIRTY_MAP: completion of VASI_REQ_DIRTY_MAP (u.dirty_map); the
  *		buffer is free
- * @VASI_EVENT_CLOSED: completion of VASI_REQ_CLOSE; the session's last event
- * @VASI_EVENT_STATE: the stream is in a new state (u.state)
- * @VASI_EVENT_MESSAGE: eight bytes from the other side (u.message)
+ * @VASI_EVT_CLOSED: completion of VASI_REQ_CLOSE; the session's last event
+ * @VASI_EVT_STATE: the stream is in a new state (u.state)
+ * @VASI_EVT_MESSAGE: eight bytes from the other side (u.message)
  */
-enum vasi_event_type {
-	VASI_EVENT_OPERATION		= 1,
-	VASI_EVENT_ADDED		= 2,
-	VASI_EVENT_DOWNLOADED		= 3,
-	VASI_EVENT_FREED		= 4,
-	VASI_EVENT_SIGNALLED		= 5,
-	VASI_EVENT_PROGRESS		= 6,
-	VASI_EVENT_MESSAGED		= 7,
-	VASI_EVENT_DIRTY_MAP		= 8,
-	VASI_EVENT_CLOSED		= 9,
-	VASI_EVENT_STATE		= 10,
-	VASI_EVENT_MESSAGE		= 11
+enum vasi_io_event_type {
+	VASI_EVT_OPERATION		= 1,
+	VASI_EVT_ADDED		= 2,
+	VASI_EVT_DOWNLOADED		= 3,
+	VASI_EVT_FREED		= 4,
+	VASI_EVT_SIGNALLED		= 5,
+	VASI_EVT_PROGRESS		= 6,
+	VASI_EVT_MESSAGED		= 7,
+	VASI_EVT_DIRTY_MAP		= 8,
+	VASI_EVT_CLOSED		= 9,
+	VASI_EVT_STATE		= 10,
+	VASI_EVT_MESSAGE		= 11
 };
 
 /**
- * struct vasi_event - one event (VASI_IOC_FETCH)
- * @type:	enum vasi_event_type
+ * struct vasi_io_event - one event (VASI_IOC_FETCH)
+ * @type:	enum vasi_io_event_type
  * @status:	completions: enum vasi_status of the platform's answer
  * @pool:	events of a buffer: its pool
  * @index:	likewise: its index
@@ -350,7 +350,7 @@ enum vasi_event_type {
  * map's bits from byte VASI_CORRELATOR_BYTES + sizeof(struct
  * vasi_dirty_map_specifier) on.
  */
-__extension__ struct vasi_event {
+__extension__ struct vasi_io_event {
 	__u16	type;
 	__u16	status;
 	__u16	pool;
@@ -385,7 +385,7 @@ __extension__ struct vasi_event {
 
 /**
  * struct vasi_vector - requests to submit, or room for events to fetch
- * @entries:	address of the first struct vasi_request or struct vasi_event
+ * @entries:	address of the first struct vasi_io_request or struct vasi_io_event
  * @count:	how many
  * @entry_bytes: bytes of each: sizeof() as the caller knows it, 64 or more
  *
