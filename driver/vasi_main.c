@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Virtual Asynchronous Services Interface: the module.
+ */
+#include <linux/cdev.h>
+#include <linux/device/class.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/module.h>
+
+#include "compat.h"
+#include "vasi.h"
+
+#define VASI_MINORS	256
+
+bool vasi_indirect_operations;
+module_param_named(indirect_operations, vasi_indirect_operations, bool, 0444);
+MODULE_PARM_DESC(indirect_operations,
+		 "Offer indirect operations; the platform must allow H_COPY_RDMA from the second pane");
+
+static dev_t vasi_first;
+static DEFINE_IDA(vasi_minors);
+
+struct class vasi_class = {
+	.name = "vasi",
+	VASI_COMPAT_CLASS_OWNER
+};
+
+/**
+ * vasi_minor_get() - a number for an adapter
+ *
+ * Return: the number, or a negative errno.
+ */
+int vasi_minor_get(void)
+{
+	return ida_alloc_max(&vasi_minors, VASI_MINORS - 1, GFP_KERNEL);
+}
+
+/**
+ * vasi_minor_put() - give a number back
+ * @minor:	number
+ */
+void vasi_minor_put(int minor)
+{
+	ida_free(&vasi_minors, minor);
+}
+
+/**
+ * vasi_devt() - device number of an adapter
+ * @minor:	its number
+ */
+dev_t vasi_devt(int minor)
+{
+	return MKDEV(MAJOR(vasi_first), minor);
+}
+
+struct vasi_walk {
+	int (*fn)(struct vasi_adapter *a, void *arg);
+	void *arg;
+};
+
+static int vasi_walk_one(struct device *dev, void *data)
+{
+	struct vasi_walk *walk = data;
+
+	return walk->fn(to_vasi_adapter(dev), walk->arg);
+}
+
+/**
+ * vasi_for_each_adapter() - call a function for every adapter
+ * @fn:		function; ends the walk by returning something else than 0
+ * @arg:	for it
+ *
+ * Context: sleeps.
+ * Return: what @fn returned last.
+ */
+int vasi_for_each_adapter(int (*fn)(struct vasi_adapter *a, void *arg), void *arg)
+{
+	struct vasi_walk walk = { .fn = fn, .arg = arg };
+
+	return class_for_each_device(&vasi_class, NULL, &walk, vasi_walk_one);
+}
+
+static int __init vasi_init(void)
+{
+	int ret;
+
+	ret = class_register(&vasi_class);
+	if (ret)
+		return ret;
+	ret = alloc_chrdev_region(&vasi_first, 0, VASI_MINORS, "vasi");
+	if (ret)
+		goto unregister_class;
+	ret = vasi_netlink_register();
+	if (ret)
+		goto unregister_chrdev;
+	vasi_debugfs_init();
+	ret = vasi_vio_register();
+	if (ret)
+		goto exit_debugfs;
+	return 0;
+
+exit_debugfs:
+	vasi_debugfs_exit();
+	vasi_netlink_unregister();
+unregister_chrdev:
+	unregister_chrdev_region(vasi_first, VASI_MINORS);
+unregister_class:
+	class_unregister(&vasi_class);
+	return ret;
+}
+module_init(vasi_init);
+
+static void __exit vasi_exit(void)
+{
+	vasi_vio_unregister();
+	vasi_debugfs_exit();
+	vasi_netlink_unregister();
+	unregister_chrdev_region(vasi_first, VASI_MINORS);
+	class_unregister(&vasi_class);
+	ida_destroy(&vasi_minors);
+}
+module_exit(vasi_exit);
+
+MODULE_DESCRIPTION("Virtual Asynchronous Services Interface (VASI) of Power servers");
+MODULE_LICENSE("GPL");
