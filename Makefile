@@ -67,6 +67,10 @@ DEPS_RUN   := python3 util-linux procps iproute2
 DEPS_CHECK := libcmocka-dev python3-sphinx sparse openssl
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev libcmocka-dev
 DEPS_GUEST := qemu-system-x86 qemu-system-ppc
+# For modules, of the kernel that runs and of others
+DEPS_MODULES := gcc make bc flex bison libelf-dev libssl-dev kmod cpio
+DEPS_CROSS   := $(DEPS_MODULES) python3 sparse \
+		gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross
 # What is optional elsewhere is not in continuous integration
 DEPS_CHECK += $(if $(filter true,$(CI)),$(DEPS_FUZZ))
 
@@ -244,6 +248,31 @@ deps:
 	{ apt-get check -qq && $$install; } >/dev/null 2>&1 </dev/null || \
 	{ apt-get update -qq && $$install; } >/dev/null </dev/null
 
+# The kernel driver.  The kernel's build system has its own idea of O=, CC= and the
+# like, so that only what it is meant to see is handed on.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+KERNEL_VARIABLES := ARCH CROSS_COMPILE LLVM KCFLAGS W C CF V INSTALL_MOD_PATH INSTALL_MOD_DIR
+KERNEL_MAKE = MAKEFLAGS= $(MAKE) $(JOBS) -C $(KDIR) M=$(CURDIR)/driver \
+	$(foreach v,$(KERNEL_VARIABLES),$(if $($(v)),$(v)='$($(v))'))
+
+PHONY += modules modules_install kdir
+modules modules_install: kdir
+	$(Q)$(KERNEL_MAKE) $@
+
+kdir:
+	$(Q)if [ ! -e '$(KDIR)/Makefile' ]; then \
+		echo 'No headers of a kernel in $(KDIR).' >&2; \
+		echo 'Install linux-headers-ARCHITECTURE, or name them: KDIR=DIR' >&2; \
+		exit 1; \
+	fi
+
+# The same for each kernel in CACHE (.cache): build/modules/ARCH-SERIES/
+PHONY += guest-modules
+guest-modules:
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_CROSS)' deps
+	$(Q)BUILD='$(abspath $(O))' $(PYTHON) -B selftests/guest/kbuild.py $(KERNELS)
+
 # Tests.  Each step is a make of its own: packages may appear in between.
 
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -382,6 +411,8 @@ PHONY += clean help FORCE
 clean:
 	$(call say,CLEAN,build)
 	$(Q)rm -rf build build-asan build-tsan build-fuzz $(if $(filter-out build%,$(O)),$(O))
+	$(Q)cd driver && rm -rf *.o *.ko *.mod *.mod.c .*.cmd .*.d modules.order \
+		Module.symvers .tmp_versions
 	$(Q)find selftests -name __pycache__ -type d -prune \
 		-exec rm -rf {} +
 
@@ -391,6 +422,9 @@ help:
 	@echo 'make check        packages, build, and every test'
 	@echo '                  TESTS=PATTERN    only tests whose name matches'
 	@echo 'make unit, e2e    one kind of test'
+	@echo 'make modules      the kernel driver for the kernel that runs; KDIR= ARCH='
+	@echo '                  CROSS_COMPILE= for another; make modules_install'
+	@echo 'make guest-modules  for every kernel the tests run; KERNELS=ppc64el-6.12 for one'
 	@echo 'make guest        tests in small machines with other kernels, under QEMU'
 	@echo 'make bench        measure the mover on this machine'
 	@echo 'make fuzz         feed the fuzzers; SECONDS=60 for each'

@@ -2,16 +2,19 @@
 """Debian packages that are unpacked into a cache and never installed.
 
 Kernels, and whatever else a guest needs, come from the package sources of this
-machine; apt checks their signatures.  apt's state (lists, status, cache) is one
-of our own in the cache folder, so that no privilege is needed, nothing of the
-machine changes, and packages of other architectures are as good.
+machine, and from Debian's backports if these do not name them; apt checks the
+signatures.  apt's state (lists, status, cache) is one of our own in the cache
+folder, so that no privilege is needed, nothing of the machine changes, and
+packages of other architectures are as good.
 
     CACHE/apt/ARCH/                       apt's state
     CACHE/packages/NAME_VERSION_ARCH/     a package, unpacked
 """
 
+import contextlib
 import fcntl
 import functools
+import glob
 import os
 import re
 import subprocess
@@ -28,6 +31,8 @@ COMMAND_S = 600
 
 # Debian's architecture -> its flavours of kernels, small ones first
 FLAVOURS = {"amd64": ("cloud-amd64", "amd64"), "ppc64el": ("powerpc64le",)}
+
+APT = "/etc/apt"
 
 
 class PackageError(Exception):
@@ -53,6 +58,48 @@ def newer(one, other):
                           check=False).returncode == 0
 
 
+def codename():
+    """Debian's name of this machine's release, or ""."""
+    with open("/etc/os-release", encoding="utf-8") as file:
+        found = re.search(r'^VERSION_CODENAME="?([a-z]+)', file.read(), re.M)
+    return found.group(1) if found else ""
+
+
+def source_files():
+    """The machine's files of package sources, but for sources.list."""
+    return sorted(path for kind in ("list", "sources")
+                  for path in glob.glob("%s/sources.list.d/*.%s" % (APT, kind)))
+
+
+def backports(release):
+    """Package sources for the backports: (kind of file, text).
+
+    What the machine has for its release, with another suite.  The text is empty
+    if it has the backports already, or nothing to start from.
+    """
+    suite = release + "-backports"
+    texts = []
+    for path in [APT + "/sources.list"] + source_files():
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as file:
+                texts.append(re.sub(r"^#.*\n", "", file.read(), flags=re.M))
+    if not release or any(re.search(r"\b%s\b" % suite, text) for text in texts):
+        return "list", ""
+    for text in texts:
+        line = re.search(r"^deb\s+(\[[^]]*\]\s+)?(\S+)\s+%s\s+main\b" % release,
+                         text, re.M)
+        if line:
+            return "list", "deb %s%s %s main\n" % (line.group(1) or "",
+                                                   line.group(2), suite)
+        for stanza in re.split(r"\n\s*\n", text):
+            if re.search(r"^Types:.*\bdeb\b", stanza, re.M) and \
+                    re.search(r"^Suites:(.*\s)?%s(\s|$)" % release, stanza, re.M):
+                stanza = re.sub(r"^Suites:.*", "Suites: " + suite, stanza, flags=re.M)
+                stanza = re.sub(r"^Types:.*", "Types: deb", stanza, flags=re.M)
+                return "sources", stanza.strip() + "\n"
+    return "list", ""
+
+
 class Package:
     """A package of one version; unpacked where @path says."""
 
@@ -72,7 +119,7 @@ class Archive:
         self.arch = arch
         self.trouble = ""
         self.state = os.path.join(CACHE, "apt", arch)
-        for directory in ("lists/partial", "cache/archives/partial"):
+        for directory in ("lists/partial", "cache/archives/partial", "sources"):
             os.makedirs(os.path.join(self.state, directory), exist_ok=True)
         with open(self.state + "/status", "ab"):
             pass
@@ -81,6 +128,7 @@ class Archive:
                "Dir::Cache": self.state + "/cache",
                "Dir::Cache::pkgcache": "pkgcache.bin",
                "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
+               "Dir::Etc::sourceparts": self.state + "/sources",
                "APT::Architecture": arch, "APT::Architectures": arch,
                "Acquire::Languages": "none",
                # What the machine has hooked to an update is for its own state
@@ -88,6 +136,32 @@ class Archive:
                "APT::Update::Post-Invoke-Success": ""}
         self.options = [word for item in own.items()
                         for word in ("-o", "%s=%s" % item)]
+        self.sources()
+
+    def sources(self):
+        """The machine's package sources, and backports."""
+        wanted = {}
+        for path in source_files():
+            with open(path, encoding="utf-8") as file:
+                wanted[os.path.basename(path)] = file.read()
+        kind, text = backports(codename())
+        if text:
+            wanted["vasi-backports." + kind] = text
+        directory = self.state + "/sources/"
+        there = {}
+        for name in os.listdir(directory):
+            with open(directory + name, encoding="utf-8") as file:
+                there[name] = file.read()
+        if there == wanted:
+            return
+        for name in there:
+            os.unlink(directory + name)
+        for name, text in wanted.items():
+            with open(directory + name, "w", encoding="utf-8") as file:
+                file.write(text)
+        # Lists of other sources say nothing about these
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.state + "/updated")
 
     def update(self):
         """Fetch the lists of packages.
@@ -119,6 +193,14 @@ class Archive:
                                          newer(version, result[name])):
                 result[name] = version
         return result
+
+    def depends(self, package):
+        """Names of the packages that one cannot do without, the first of each choice."""
+        out = run(["apt-cache"] + self.options + ["show", "%s=%s" % (
+            package.name, package.version)])
+        found = re.search(r"^Depends: (.*)", out, re.M)
+        return [re.match(r"[^ (|]+", word.strip()).group()
+                for word in found.group(1).split(",")] if found else []
 
     def package(self, name):
         """The newest version of a package."""
@@ -153,15 +235,20 @@ class Archive:
         os.makedirs(os.path.dirname(package.path), exist_ok=True)
         with tempfile.TemporaryDirectory(
                 prefix="new.", dir=os.path.dirname(package.path)) as work:
+            os.mkdir(work + "/root")
+            self.extract(package, work + "/root")
+            os.rename(work + "/root", package.path)
+        return package.path
+
+    def extract(self, package, directory):
+        """Fetch a package and put its files into a directory."""
+        with tempfile.TemporaryDirectory(prefix="deb.", dir=CACHE) as work:
             self.download(package, work)
             debs = [n for n in os.listdir(work) if n.endswith(".deb")]
             if len(debs) != 1:
                 raise PackageError("%s: apt-get download left %r"
                                    % (package, os.listdir(work)))
-            os.mkdir(work + "/root")
-            run(["dpkg-deb", "-x", os.path.join(work, debs[0]), work + "/root"])
-            os.rename(work + "/root", package.path)
-        return package.path
+            run(["dpkg-deb", "-x", os.path.join(work, debs[0]), directory])
 
     def download(self, package, directory):
         argv = ["apt-get"] + self.options + ["-qq", "download", "%s=%s" % (
@@ -174,13 +261,20 @@ class Archive:
             run(argv, cwd=directory)
 
 
+@contextlib.contextmanager
+def turn(name="lock"):
+    """Runs that share a cache take turns: none other is in the body.  Not to be nested."""
+    os.makedirs(CACHE, exist_ok=True)
+    with open(os.path.join(CACHE, name), "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def locked(function):
-    """Runs that share a cache take turns."""
+    """A function that only one run at a time is in."""
     @functools.wraps(function)
     def inner(*args, **named):
-        os.makedirs(CACHE, exist_ok=True)
-        with open(os.path.join(CACHE, "lock"), "ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with turn():
             return function(*args, **named)
     return inner
 
