@@ -273,6 +273,18 @@ guest-modules:
 	$(Q)$(MAKE) DEPS_MORE='$(DEPS_CROSS)' deps
 	$(Q)BUILD='$(abspath $(O))' $(PYTHON) -B selftests/guest/kbuild.py $(KERNELS)
 
+# Warnings, sparse and checkpatch.pl, for all of them
+PHONY += check-modules
+check-modules:
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_CROSS)' deps
+	$(Q)$(RUN) --suite modules
+
+# Kernels into CACHE; the debug kernel takes minutes
+PHONY += guest-kernels
+guest-kernels:
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_CROSS)' deps
+	$(Q)$(PYTHON) -B selftests/guest/kernels.py $(KERNELS)
+
 # Tests.  Each step is a make of its own: packages may appear in between.
 
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))

@@ -48,6 +48,15 @@ class Module:
         self.name = os.path.basename(source)
         self.beside = beside
 
+    def promised(self):
+        """Do the sources make a module at all?"""
+        for name in ("Kbuild", "Makefile"):
+            path = os.path.join(self.source, name)
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    return re.search(r"^obj-(m|\$)", file.read(), re.M)
+        return False
+
 
 DRIVER = Module(os.path.join(packages.TOP, "driver"),
                 [os.path.join(packages.TOP, "uapi")])
@@ -81,11 +90,7 @@ def mirror(module, directory):
 
 def run_make(argv):
     """Output of the kernel's make; its status."""
-    # Ours may have been started with options of another meaning (O=, CC=)
-    env = {name: value for name, value in os.environ.items()
-           if name not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL",
-                           "O", "ARCH", "CROSS_COMPILE")}
-    done = subprocess.run(argv, env=dict(env, LC_ALL="C.UTF-8"), text=True,
+    done = subprocess.run(argv, env=kernels.environment(), text=True,
                           errors="replace", stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           check=False)
@@ -127,7 +132,11 @@ class Place:
                 raise BuildError("%s for %s: %s" % (
                     self.module.name, self.kernel.label,
                     out if status else "\n".join(warned)))
-            return [self.put(path) for path in sorted(glob.glob(own + "/*.ko"))]
+            made = [self.put(path) for path in sorted(glob.glob(own + "/*.ko"))]
+            if not made and self.module.promised():
+                raise BuildError("%s for %s: no module came out\n%s" % (
+                    self.module.name, self.kernel.label, out))
+            return made
 
     def forget(self, own):
         """Remove what earlier builds left: nobody shall take it for this one's."""
