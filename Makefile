@@ -9,6 +9,8 @@
 # FUZZ=1          for the fuzzers, in build-fuzz/ (make fuzz sets it)
 # CC=clang        another compiler
 # O=DIR           another build directory
+# CROSS_COMPILE=PREFIX SYSROOT=DIR
+#                 for another architecture, with the libraries in DIR
 
 MAKEFLAGS += --no-print-directory -rR
 .DELETE_ON_ERROR:
@@ -18,16 +20,23 @@ MAKEFLAGS += --no-print-directory -rR
 VERSION := 0.1
 
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(CROSS_COMPILE)gcc
 else
-CC ?= gcc
+CC ?= $(CROSS_COMPILE)gcc
 endif
 ifeq ($(origin AR),default)
-AR := ar
+AR := $(CROSS_COMPILE)ar
 else
-AR ?= ar
+AR ?= $(CROSS_COMPILE)ar
 endif
 PKG_CONFIG	?= pkg-config
+ifneq ($(SYSROOT),)
+override CC += --sysroot=$(SYSROOT)
+TRIPLET := $(shell $(CC) -dumpmachine)
+override PKG_CONFIG := env PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) \
+	PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(TRIPLET)/pkgconfig:$(SYSROOT)/usr/share/pkgconfig \
+	$(PKG_CONFIG)
+endif
 PYTHON		?= python3
 SPHINXBUILD	?= sphinx-build
 SPARSE		?= sparse
@@ -77,6 +86,7 @@ DEPS_CHECK += $(if $(filter true,$(CI)),$(DEPS_FUZZ))
 # Flags
 
 PKGS := liburing jansson libsystemd libssl libcrypto
+GUEST_PKGS := liburing libnl-genl-3.0
 # Asked once, and only when something is compiled
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
@@ -144,6 +154,10 @@ TOOL_LIB_SRCS := selftests/tools/raw.c
 TOOL_SRCS := $(sort $(filter-out $(TOOL_LIB_SRCS),$(wildcard selftests/tools/*.c)))
 TOOL_FILES := $(TOOL_SRCS:selftests/tools/%.c=$(O)/tools/%)
 
+# Tests of the driver, for guests: static, and with no library that they do not need
+GUEST_SRCS := $(sort $(wildcard selftests/vasi/*.c))
+GUEST_FILES := $(GUEST_SRCS:selftests/vasi/%.c=$(O)/vasi/%)
+
 FUZZ_SRCS := $(sort $(wildcard selftests/fuzz/fuzz_*.c))
 FUZZ_FILES := $(FUZZ_SRCS:selftests/fuzz/%.c=$(O)/fuzz/%)
 # What the fuzzer of the mover has in place of sockets, threads and the VIO link
@@ -151,9 +165,10 @@ FUZZ_MOVER_SRCS := $(sort $(wildcard selftests/fuzz/mover_*.c))
 
 # Builds
 
-PHONY += all tests
+PHONY += all tests guest-tests
 all: $(LIB_FILES) $(PROG_FILES) $(CONSOLE_FILES)
 tests: all $(UNIT_FILES) $(TOOL_FILES)
+guest-tests: $(GUEST_FILES)
 
 # Written anew when compiler or flags change, so that everything is rebuilt
 $(O)/.flags: FORCE | $(O)/.deps
@@ -163,7 +178,7 @@ $(O)/.flags: FORCE | $(O)/.deps
 
 # Plain make installs nothing: it says what is missing
 $(O)/.deps:
-	$(Q)$(call missing_packages,$(DEPS_BUILD)); \
+	$(Q)$(call missing_packages,$(if $(SYSROOT),,$(DEPS_BUILD))); \
 	if [ -n "$$missing" ]; then \
 		echo "Debian packages are missing:$$missing" >&2; \
 		echo "Install them with: make deps (as root)" >&2; \
@@ -207,6 +222,16 @@ $(TOOL_FILES): $(O)/tools/%: $(O)/obj/selftests/tools/%.o \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(link)
 
+$(call objs,$(GUEST_SRCS)): private INCLUDES += $(shell $(PKG_CONFIG) --cflags $(GUEST_PKGS))
+
+# The warnings are of name services, which libnl could, but is not made to, use
+$(GUEST_FILES): $(O)/vasi/%: $(O)/obj/selftests/vasi/%.o $(LIB_FILES)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -static -Wl,--no-warnings -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$$($(PKG_CONFIG) --static --libs $(GUEST_PKGS))
+
 $(O)/fuzz/fuzz_mover: $(call objs,$(FUZZ_MOVER_SRCS))
 
 $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
@@ -218,7 +243,7 @@ $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
 ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) \
 	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
 	$(hmc_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
-	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS) \
+	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(GUEST_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS) \
 	$(FUZZ_MOVER_SRCS))
 -include $(ALL_OBJS:.o=.d)
 
@@ -278,6 +303,17 @@ PHONY += check-modules
 check-modules:
 	$(Q)$(MAKE) DEPS_MORE='$(DEPS_CROSS)' deps
 	$(Q)$(RUN) --suite modules
+
+# Our programs and the driver's tests for a guest's architecture, in build-ARCH/
+GUEST_ARCH	:= ppc64el
+GUEST_CROSS	:= powerpc64le-linux-gnu-
+
+PHONY += guest-programs
+guest-programs:
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_CROSS)' deps
+	$(Q)sysroot=$$($(PYTHON) -B selftests/guest/sysroot.py $(GUEST_ARCH)) && \
+	MAKEFLAGS= $(MAKE) $(JOBS) $(if $(V),V=$(V)) O=build-$(GUEST_ARCH) \
+		CROSS_COMPILE=$(GUEST_CROSS) SYSROOT=$$sysroot all guest-tests
 
 # Kernels into CACHE; the debug kernel takes minutes
 PHONY += guest-kernels
@@ -422,7 +458,7 @@ install-man: man
 PHONY += clean help FORCE
 clean:
 	$(call say,CLEAN,build)
-	$(Q)rm -rf build build-asan build-tsan build-fuzz $(if $(filter-out build%,$(O)),$(O))
+	$(Q)rm -rf build build-asan build-tsan build-fuzz build-$(GUEST_ARCH) $(if $(filter-out build%,$(O)),$(O))
 	$(Q)cd driver && rm -rf *.o *.ko *.mod *.mod.c .*.cmd .*.d modules.order \
 		Module.symvers .tmp_versions
 	$(Q)find selftests -name __pycache__ -type d -prune \
@@ -437,6 +473,9 @@ help:
 	@echo 'make modules      the kernel driver for the kernel that runs; KDIR= ARCH='
 	@echo '                  CROSS_COMPILE= for another; make modules_install'
 	@echo 'make guest-modules  for every kernel the tests run; KERNELS=ppc64el-6.12 for one'
+	@echo 'make guest-programs  the programs for those kernels'"'"' machine, in build-$(GUEST_ARCH)/'
+	@echo 'make guest-kernels   those kernels, without waiting for a test that needs them'
+	@echo 'make check-modules  what compiler, sparse and checkpatch.pl say of the driver'
 	@echo 'make guest        tests in small machines with other kernels, under QEMU'
 	@echo 'make bench        measure the mover on this machine'
 	@echo 'make fuzz         feed the fuzzers; SECONDS=60 for each'

@@ -202,6 +202,23 @@ class Archive:
         return [re.match(r"[^ (|]+", word.strip()).group()
                 for word in found.group(1).split(",")] if found else []
 
+    def closure(self, names):
+        """The newest versions of packages, of the libraries they need, of what
+        these need, and so on."""
+        self.refresh()
+        found = {}
+        wanted = set(names)
+        while wanted:
+            versions = self.versions(sorted(wanted))
+            for name in sorted(wanted):
+                if name not in versions:
+                    raise PackageError("no package source offers %s for %s%s"
+                                       % (name, self.arch, self.trouble))
+                found[name] = Package(name, versions[name], self.arch)
+            wanted = {other for name in wanted for other in self.depends(found[name])
+                      if re.match(r"lib|linux-libc-dev", other)} - set(found)
+        return [found[name] for name in sorted(found)]
+
     def package(self, name):
         """The newest version of a package."""
         self.refresh()
