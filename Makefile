@@ -348,6 +348,8 @@ PHONY += guest
 guest:
 	$(Q)$(MAKE) DEPS_MORE='$(DEPS_GUEST)' deps
 	$(Q)$(MAKE) $(JOBS) tests
+	$(Q)$(MAKE) guest-kernels
+	$(Q)$(MAKE) guest-programs
 	$(Q)$(RUN) --suite guest
 
 PHONY += demo bench soak

@@ -8,7 +8,8 @@
         suite.add(series, guest)
     sys.exit(suite.main())
 
-A guest has no disk and no network device.  It boots under QEMU without hardware
+A guest has no disk, and no network but, if wanted, a cable to another guest
+(network.py).  It boots under QEMU without hardware
 support (so that any machine will do) from an archive of files, loads modules,
 runs one command, and resets.  Two serial lines come out of it: the kernel's
 console, which is kept in a file and searched for what a kernel says when it is
@@ -24,13 +25,16 @@ import selectors
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 
+import health  # noqa: E402
 import initramfs  # noqa: E402
+import kernels  # noqa: E402
 import packages  # noqa: E402
 import tap  # noqa: E402
 
@@ -46,7 +50,11 @@ JOBS = 2
 # What a kernel prints when it, or a driver, is broken
 SPLAT = re.compile(r"\bBUG:|\bWARNING:|\bOops\b|Call Trace|Kernel panic|"
                    r"general protection fault|Unable to handle kernel|"
-                   r"refcount_t:|UBSAN:|list_(add|del) corruption")
+                   r"refcount_t:|UBSAN:|list_(add|del) corruption|KASAN:|DMA-API:|"
+                   r"ODEBUG:|INFO: task .* blocked for more than|"
+                   r"possible (recursive|circular) locking|inconsistent lock state|"
+                   r"suspicious RCU usage|sleeping function called|"
+                   r"kmemleak: (Cannot|Kernel memory leak detector disabled)")
 # Warnings are shown, for SPLAT to find.  A machine without hardware support on a
 # busy host looks stuck to those who watch the clock: they are off.  So is what only
 # takes time.
@@ -63,6 +71,8 @@ TLS_MODULES = {
 
 INIT = re.compile(r"^guest: init after ([0-9.]+) s$")
 STATUS = re.compile(r"^guest: status (\d+)$")
+# The command was not even started
+INIT_FAILED = 255
 
 
 class Machine:
@@ -99,9 +109,7 @@ MACHINES = {machine.arch: machine for machine in (
 )}
 
 
-def native():
-    """Debian's name of this machine's architecture."""
-    return packages.run(["dpkg", "--print-architecture"]).strip()
+native = kernels.native
 
 
 class Result:
@@ -114,6 +122,7 @@ class Result:
         self.boot_s = None      # until process 1 ran
         self.total_s = 0.0
         self.ended = ""         # why it had to be ended, or what QEMU said
+        self.health = health.Health()
         self.lines = []         # of the command
         self.parser = tap.Parser()
 
@@ -137,6 +146,9 @@ class Result:
             wrong.append("the guest ended before its command did")
         elif self.status and not any(r[1] == "fail" for r in self.parser.results):
             wrong.append("exit status %d" % self.status)
+        # It says nothing more once it has crashed
+        if self.status not in (None, INIT_FAILED):
+            wrong += self.health.wrong()
         if self.parser.whole_skip is not None:
             wrong.append("skipped: " + self.parser.whole_skip)
         elif not self.parser.planned:
@@ -150,18 +162,33 @@ class Result:
 class Guest:
     """A guest to be; see the top of this file.
 
-    @kernel: path of an unpacked kernel package
+    @kernel: one of kernels.py, or path of an unpacked kernel package
     @command: shell text that prints TAP; it runs in /guest
     @modules: loaded before, with what they need; built-in ones are fine too
-    @arch: Debian's name of the architecture
+    @arch: Debian's name of the architecture, if @kernel does not tell
     @libraries: where the programs' shared libraries are found
     @memory, @processors: MiB, and how many
+    @own: paths of modules of ours -> parameters ("a=1 b=2"); they are loaded after
+          all others, and have to unload when the command has ended
+    @options: more of the kernel's options
+    @network: an end of a cable, see network.py
     """
 
     def __init__(self, kernel, command, modules=(), arch=None, libraries=None,
-                 memory=MEMORY_MIB, processors=2):
+                 memory=MEMORY_MIB, processors=2, own=None, options=(),
+                 network=None):
+        self.debug = False
+        if isinstance(kernel, kernels.Kernel):
+            arch, self.debug = kernel.arch, kernel.label == kernels.DEBUG
+            kernel = kernel.package
         self.machine = MACHINES[arch or native()]
         self.kernel = kernel
+        self.own = dict(own or {})
+        self.options, self.network = tuple(options), network
+        if self.debug:
+            self.options = health.DEBUG_OPTIONS + self.options
+        if network:
+            modules = tuple(network.modules) + tuple(modules)
         self.memory, self.processors = memory, processors
         self.libraries = libraries or initramfs.Libraries()
         self.files = initramfs.Archive()
@@ -184,11 +211,23 @@ class Guest:
         files.file("/etc/hosts", b"127.0.0.1 localhost\n::1 localhost\n")
         files.file("/guest/command", command.encode() + b"\n")
         files.file("/guest/results", self.machine.results.encode() + b"\n")
+        self.base_modules(modules)
+        files.copy("/guest/checks", HERE + "/checks")
+        if self.network:
+            files.file("/guest/network", self.network.settings().encode())
+
+    def base_modules(self, modules):
+        """Modules and in which order they are loaded, and ours unloaded."""
+        parameters = {initramfs.module_name(path): text
+                      for path, text in self.own.items()}
         order = []
-        for name, data in initramfs.Modules(self.kernel).closure(modules):
-            order.append(name)
-            files.file("/guest/modules/%s.ko" % name, data)
-        files.file("/guest/order", "".join(n + "\n" for n in order).encode())
+        for name, data in initramfs.Modules(self.kernel).closure(
+                list(modules) + list(self.own)):
+            order.append("%s %s\n" % (name, parameters.get(name, "")))
+            self.files.file("/guest/modules/%s.ko" % name, data)
+        self.files.file("/guest/order", "".join(order).encode())
+        self.files.file("/guest/own", "".join(
+            name + "\n" for name in reversed(parameters)).encode())
 
     def program(self, source, path=None):
         """A program of the host's and its shared libraries; default /guest/NAME."""
@@ -200,7 +239,8 @@ class Guest:
         found = glob.glob(os.path.join(self.kernel, self.machine.image))
         if len(found) != 1:
             raise initramfs.Missing("one kernel in " + self.kernel)
-        options = ("console=" + self.machine.console,) + KERNEL_OPTIONS
+        options = ("console=" + self.machine.console,) + KERNEL_OPTIONS + \
+            self.options
         return [self.machine.qemu, "-accel", "tcg,thread=multi"] + \
             self.machine.options + [
                 "-m", str(self.memory), "-smp", str(self.processors),
@@ -208,7 +248,9 @@ class Guest:
                 "-serial", "file:" + directory + "/console",
                 "-serial", "stdio", "-kernel", found[0],
                 "-initrd", directory + "/initramfs",
-                "-append", " ".join(options)]
+                "-append", " ".join(options)] + \
+            (["-action", "panic=exit-failure"] if self.debug else []) + \
+            (self.network.options() if self.network else [])
 
     def run(self, name, tell=None, silence=SILENCE_S):
         """Boot it and run the command to its end; returns a Result.
@@ -226,7 +268,10 @@ class Guest:
         with open(directory + "/qemu", "wb") as errors:
             process = subprocess.Popen(
                 self.argv(directory), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=errors)
+                stdout=subprocess.PIPE, stderr=errors,
+                pass_fds=self.network.descriptors() if self.network else ())
+        if self.network:
+            self.network.close()
         try:
             self.follow(process, result, started, tell, silence)
         finally:
@@ -275,7 +320,7 @@ class Guest:
             result.boot_s = time.monotonic() - started
         elif status:
             result.status = int(status.group(1))
-        else:
+        elif not result.health.take(text):
             result.lines.append(text)
             result.parser.line(text)
             if tell:
@@ -287,31 +332,53 @@ class Suite:
 
     def __init__(self):
         self.program = os.path.basename(sys.argv[0])[:-len(".py")]
-        self.guests = []
+        self.groups = []        # of (label, guest): those that need each other
         self.count = self.bad = 0
+        self.free = JOBS        # guests that may be started
+        self.turn = threading.Condition()
 
     def add(self, label, guest):
-        self.guests.append((label, guest))
+        self.groups.append([(label, guest)])
+
+    def together(self, guests):
+        """Guests (label -> guest) that run at the same time."""
+        self.groups.append(list(guests.items()))
 
     def chosen(self):
         """Those that --only PATTERN names; none of their names: all."""
         words = sys.argv[1:]
         patterns = [b for a, b in zip(words, words[1:]) if a == "--only"]
-        named = [g for g in self.guests if any(
-            p.startswith(g[0] + ":") or fnmatch.fnmatch(g[0], p)
-            for p in patterns)]
-        return named or self.guests
+        named = [group for group in self.groups if any(
+            p.startswith(label + ":") or fnmatch.fnmatch(label, p)
+            for label, _ in group for p in patterns)]
+        return named or self.groups
 
     def main(self):
         """Run them; the exit status says how it went."""
         chosen = self.chosen()
-        with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-            running = [(label, pool.submit(self.run, label, guest))
-                       for label, guest in chosen]
-            for label, future in running:
-                self.show(label, future.result())
+        with concurrent.futures.ThreadPoolExecutor(
+                sum(map(len, chosen)) + len(chosen)) as pool:
+            running = [pool.submit(self.run_group, pool, group) for group in chosen]
+            for future in running:
+                for label, result in future.result():
+                    self.show(label, result)
         print("1..%d" % self.count, flush=True)
         return 1 if self.bad else 0
+
+    def run_group(self, pool, group):
+        """Wait until there is room for all of a group, and run it."""
+        room = min(len(group), JOBS)
+        with self.turn:
+            self.turn.wait_for(lambda: self.free >= room)
+            self.free -= room
+        try:
+            running = [(label, pool.submit(self.run, label, guest))
+                       for label, guest in group]
+            return [(label, future.result()) for label, future in running]
+        finally:
+            with self.turn:
+                self.free += room
+                self.turn.notify_all()
 
     def run(self, label, guest):
         def tell(line):

@@ -150,16 +150,25 @@ class Modules:
             return file.read()
 
     def closure(self, names):
-        """[(module, bytes)] of @names and all they need, in order of loading."""
+        """[(module, bytes)] of @names and all they need, in order of loading.
+
+        A name that ends in .ko is the path of a module of another origin; what it
+        needs comes from the kernel.
+        """
         loaded = {}
 
         def visit(name):
-            name = key(name)
+            data = None
+            if name.endswith(".ko"):
+                with open(name, "rb") as file:
+                    data = file.read()
+            name = module_name(name)
             if name in loaded or name in self.builtin:
                 return
-            if name not in self.paths:
-                raise Missing("module %s of kernel %s" % (name, self.release))
-            data = self.load(name)
+            if data is None:
+                if name not in self.paths:
+                    raise Missing("module %s of kernel %s" % (name, self.release))
+                data = self.load(name)
             info = Elf(data, name).modinfo()
             for other in info.get("depends", [""])[0].split(","):
                 if other:
@@ -189,3 +198,8 @@ def soft_before(info):
 def key(name):
     """A module's name as the kernel has it."""
     return name.replace("-", "_")
+
+
+def module_name(path):
+    """The same of a module's file, or name."""
+    return key(os.path.basename(path).removesuffix(".ko"))
