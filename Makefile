@@ -435,7 +435,7 @@ CONTROLS   := $(filter %ctl hmc,$(PROGS))
 DAEMONS	   := $(filter-out $(CONTROLS),$(PROGS))
 
 PHONY += install
-install: all
+install: all install-driver
 	$(Q)install -d $(BINDIR) $(SBINDIR) $(LIBDIR) $(INCLUDEDIR)/linux
 	$(Q)for p in $(CONTROLS); do install -m 755 $(O)/$$p $(BINDIR); done
 	$(Q)for c in $(CONSOLE); do ln -sf hmc $(BINDIR)/$$c; done
@@ -449,6 +449,20 @@ install: all
 	else \
 		echo 'no manual pages: $(SPHINXBUILD) is not installed'; \
 	fi
+
+# What the driver needs around it, and its sources for DKMS; no kernel's headers
+DKMSDIR := $(DESTDIR)$(PREFIX)/src/vasi-$(VERSION)
+
+PHONY += install-driver
+install-driver:
+	$(Q)install -d $(LIBDIR)/udev/rules.d $(LIBDIR)/sysusers.d $(DKMSDIR)/driver \
+		$(DKMSDIR)/uapi/linux
+	$(Q)install -m 644 driver/60-vasi.rules $(LIBDIR)/udev/rules.d
+	$(Q)install -m 644 driver/vasi.sysusers $(LIBDIR)/sysusers.d/vasi.conf
+	$(Q)sed 's/^PACKAGE_VERSION=.*/PACKAGE_VERSION="$(VERSION)"/' dkms.conf > $(DKMSDIR)/dkms.conf
+	$(Q)install -m 644 driver/Kbuild $(filter-out %.mod.c,$(wildcard driver/*.[ch])) \
+		$(DKMSDIR)/driver
+	$(Q)install -m 644 $(wildcard uapi/linux/*.h) $(DKMSDIR)/uapi/linux
 
 PHONY += install-man
 install-man: man
