@@ -80,6 +80,8 @@ DEPS_GUEST := qemu-system-x86 qemu-system-ppc
 DEPS_MODULES := gcc make bc flex bison libelf-dev libssl-dev kmod cpio
 DEPS_CROSS   := $(DEPS_MODULES) python3 sparse \
 		gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross
+DEPS_QEMU  := qemu-system-ppc dpkg-dev binutils meson ninja-build libglib2.0-dev \
+	      libpixman-1-dev libfdt-dev gcc-powerpc64le-linux-gnu
 # What is optional elsewhere is not in continuous integration
 DEPS_CHECK += $(if $(filter true,$(CI)),$(DEPS_FUZZ))
 
@@ -346,11 +348,59 @@ e2e: deps
 # Tests under kernels that are fetched into CACHE (.cache) and not installed
 PHONY += guest
 guest:
-	$(Q)$(MAKE) DEPS_MORE='$(DEPS_GUEST)' deps
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_GUEST) $(DEPS_QEMU)' deps
 	$(Q)$(MAKE) $(JOBS) tests
 	$(Q)$(MAKE) guest-kernels
 	$(Q)$(MAKE) guest-programs
+	$(Q)$(MAKE) $(JOBS) qemu-files
 	$(Q)$(RUN) --suite guest
+
+# A VASI device for the QEMU that is installed, and a firmware for its tests.
+# The device is bound to that binary: headers.py gets its headers into CACHE.
+
+PHONY += qemu-plugin qemu-files
+qemu-plugin:
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_QEMU)' deps
+	$(Q)$(MAKE) $(JOBS) qemu-files
+
+QEMU_SRCS := $(violink_SRCS) userspace/common/unixsock.c
+QEMU_OBJS := $(O)/qemu/spapr-vasi.o $(QEMU_SRCS:%.c=$(O)/qemu/%.o)
+# Nothing of ours is to meet a name of QEMU's
+QEMU_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE= -fPIC -fvisibility=hidden -pthread \
+	       -Wall -Werror -Wmissing-prototypes -Wstrict-prototypes -Iuapi -Iuserspace
+POWERPC := powerpc64le-linux-gnu-
+
+qemu-files: $(O)/qemu/spapr-vasi.so $(O)/qemu/monitor.bin
+
+$(O)/qemu/flags: FORCE
+	$(Q)$(PYTHON) -B selftests/qemu/headers.py $@
+
+$(O)/qemu/spapr-vasi.o: selftests/qemu/spapr-vasi.c $(O)/qemu/flags
+	$(call say,CC,$<)
+	$(Q)$(CC) @$(O)/qemu/flags $(QEMU_CFLAGS) -fno-strict-aliasing -fno-common \
+		-fwrapv -D_FILE_OFFSET_BITS=64 -DSPAPR_VASI_PLUGIN -MMD -MP -c -o $@ $<
+
+$(QEMU_SRCS:%.c=$(O)/qemu/%.o): $(O)/qemu/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(QEMU_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/qemu/spapr-vasi.so: $(QEMU_OBJS)
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-Bsymbolic,-z,now -o $@ $^
+
+$(O)/qemu/monitor.elf: selftests/qemu/monitor.c selftests/qemu/monitor.ld
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(POWERPC)gcc -mbig-endian -mabi=elfv2 -mcpu=power8 -mno-altivec -mno-vsx \
+		-msoft-float -ffreestanding -fno-pic -fno-stack-protector -O2 \
+		-Wall -Werror -nostdlib -static -Wl,-EB,--build-id=none,--no-warn-rwx-segments \
+		-Wl,-T,selftests/qemu/monitor.ld -o $@ $<
+
+$(O)/qemu/monitor.bin: $(O)/qemu/monitor.elf
+	$(Q)$(POWERPC)objcopy -O binary $< $@
+
+-include $(QEMU_OBJS:.o=.d)
 
 PHONY += demo bench soak
 demo bench soak: deps
@@ -493,6 +543,7 @@ help:
 	@echo 'make guest-kernels   those kernels, without waiting for a test that needs them'
 	@echo 'make check-modules  what compiler, sparse and checkpatch.pl say of the driver'
 	@echo 'make guest        tests in small machines with other kernels, under QEMU'
+	@echo 'make qemu-plugin  a VASI device for the qemu-system-ppc64 that is installed'
 	@echo 'make bench        measure the mover on this machine'
 	@echo 'make fuzz         feed the fuzzers; SECONDS=60 for each'
 	@echo 'make soak         move partitions to and fro for a long time'

@@ -9,6 +9,7 @@ packages of other architectures are as good.
 
     CACHE/apt/ARCH/                       apt's state
     CACHE/packages/NAME_VERSION_ARCH/     a package, unpacked
+    CACHE/apt/source/                     apt's state, for source packages
 """
 
 import contextlib
@@ -324,3 +325,53 @@ def unpacked(arch, name):
     """Path of the newest version of a package, unpacked."""
     archive = Archive(arch)
     return archive.unpack(archive.package(name))
+
+
+class Sources(Archive):
+    """Source packages, from where the machine's own packages come."""
+
+    LISTS = ("/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list",
+             "/etc/apt/sources.list.d/*.sources")
+
+    def __init__(self):
+        super().__init__("source")
+        parts = self.state + "/sources.list.d"
+        os.makedirs(parts, exist_ok=True)
+        for path in (p for pattern in self.LISTS for p in glob.glob(pattern)):
+            with open(path, encoding="utf-8") as file:
+                text = self.of_source(file.read(), path.endswith(".sources"))
+            with open(os.path.join(parts, os.path.basename(path)), "w",
+                      encoding="utf-8") as file:
+                file.write(text)
+        self.options += ["-o", "Dir::Etc::sourcelist=/dev/null",
+                         "-o", "Dir::Etc::sourceparts=" + parts,
+                         "-o", "APT::Architecture=" + run(
+                             ["dpkg", "--print-architecture"]).strip(),
+                         "-o", "APT::Architectures="]
+
+    @staticmethod
+    def of_source(text, stanzas):
+        """The same places, but for source packages."""
+        if stanzas:
+            return re.sub(r"(?m)^Types:.*$", "Types: deb-src", text)
+        return "".join("deb-src" + line[len("deb"):] + "\n"
+                       for line in text.split("\n")
+                       if re.match(r"deb[ \t]", line))
+
+    def unpack_source(self, name, version, directory):
+        """The patched source of exactly this version, in a new @directory."""
+        work = os.path.dirname(directory)
+        argv = ["apt-get"] + self.options + ["-qq", "--download-only", "source",
+                                             "%s=%s" % (name, version)]
+        self.refresh()
+        try:
+            run(argv, cwd=work)
+        except PackageError:
+            self.update()
+            run(argv, cwd=work)
+        found = glob.glob(work + "/*.dsc")
+        if len(found) != 1:
+            raise PackageError("%s %s: apt-get source left %r"
+                               % (name, version, os.listdir(work)))
+        # apt has checked it against signed lists
+        run(["dpkg-source", "--no-check", "-x", found[0], directory], cwd=work)

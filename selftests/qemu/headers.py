@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The headers of exactly the QEMU that is installed, to build a device for it.
+
+    headers.py FLAGS
+
+Takes the source package that qemu-system-ppc64 was built from, configures it as
+far as is needed and makes the headers that its build would make, and nothing
+else.  All headers stay in the cache; FLAGS becomes a file of compiler options
+("gcc @FLAGS"), which is only touched when it changes.
+
+    CACHE/qemu/VERSION/src/       headers of the source package
+    CACHE/qemu/VERSION/build/     headers that its build makes
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "guest"))
+
+import packages  # noqa: E402
+
+PACKAGE = "qemu-system-ppc"
+PROGRAM = "/usr/bin/qemu-system-ppc64"
+CONFIGURE = ("--meson=/usr/bin/meson", "--without-default-features",
+             "--enable-tcg", "--enable-system", "--enable-plugins",
+             "--enable-fdt=system", "--disable-werror",
+             "--target-list=ppc64-softmmu")
+# Not what only other programs need
+UNNEEDED = re.compile(r"^(tests|qga|storage-daemon)/")
+KEPT = (".h", ".inc", ".def")
+OTHERS = ("roms", "tests", "pc-bios", "debian")
+# Debian's own Python, meson and ninja, whatever else is on this machine
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+BUILD_S = 600
+
+
+def source():
+    """Name and version of the source package of what is installed."""
+    return packages.run(["dpkg-query", "-W", "-f",
+                         "${source:Package} ${source:Version}",
+                         PACKAGE]).split()
+
+
+def build_id():
+    out = packages.run(["readelf", "-n", PROGRAM])
+    found = re.search(r"Build ID: ([0-9a-f]+)", out)
+    if not found:
+        raise packages.PackageError(PROGRAM + " has no build-id")
+    return found.group(1)
+
+
+def command(argv, directory):
+    done = subprocess.run(argv, cwd=directory, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="replace", timeout=BUILD_S,
+                          env={"PATH": PATH, "LC_ALL": "C.UTF-8"}, check=False)
+    if done.returncode:
+        raise packages.PackageError("%s: status %d: %s" % (
+            argv[0], done.returncode, done.stdout.strip()[-2000:]))
+    return done.stdout
+
+
+def make(src, build):
+    """Configure, and make the headers that are made."""
+    os.mkdir(build)
+    command(["../" + os.path.basename(src) + "/configure"] + list(CONFIGURE),
+            build)
+    targets = re.findall(r"(?m)^(\S+\.h): CUSTOM_COMMAND$",
+                         command(["ninja", "-t", "targets", "all"], build))
+    command(["ninja"] + [t for t in targets if not UNNEEDED.match(t)], build)
+
+
+def keep(source_dir, target_dir):
+    """Of a tree only what is included; links that lead out of it are followed."""
+    for directory, below, names in os.walk(source_dir):
+        if directory == source_dir:
+            below[:] = [b for b in below if b not in OTHERS]
+        for name in names:
+            path = os.path.join(directory, name)
+            if not name.endswith(KEPT) or not os.path.isfile(path):
+                continue
+            to = os.path.join(target_dir, os.path.relpath(path, source_dir))
+            os.makedirs(os.path.dirname(to), exist_ok=True)
+            shutil.copy(path, to)
+
+
+@packages.locked
+def headers():
+    """Path of the headers, and the version that they are of."""
+    name, version = source()
+    path = os.path.join(packages.CACHE, "qemu", version.replace(":", "%3a"))
+    if os.path.isdir(path):
+        return path, version
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="new.",
+                                     dir=os.path.dirname(path)) as work:
+        packages.Sources().unpack_source(name, version, work + "/src")
+        make(work + "/src", work + "/build")
+        keep(work + "/src", work + "/kept/src")
+        keep(work + "/build", work + "/kept/build")
+        # Those that configure links into the build are of the source, too
+        os.rename(work + "/kept", path)
+    return path, version
+
+
+def flags(path, version):
+    src, build = path + "/src", path + "/build"
+    words = packages.run(["pkg-config", "--cflags", "glib-2.0", "pixman-1"]).split()
+    words += ["-I" + d for d in (
+        build, src, build + "/target/ppc", src + "/target/ppc", build + "/qapi",
+        build + "/trace")]
+    for directory in (src + "/linux-headers", build + "/linux-headers"):
+        words += ["-isystem", directory]
+    for directory in (build, src, src + "/include", src + "/tcg/i386"):
+        words += ["-iquote", directory]
+    words += ["-DNEED_CPU_H",
+              '-DCONFIG_TARGET="ppc64-softmmu-config-target.h"',
+              '-DCONFIG_DEVICES="ppc64-softmmu-config-devices.h"',
+              '-DSPAPR_VASI_BUILD_ID="%s"' % build_id(),
+              '-DSPAPR_VASI_VERSION="%s %s"' % (PACKAGE, version)]
+    return "".join('"%s"\n' % w.replace("\\", "\\\\").replace('"', '\\"')
+                   for w in words)
+
+
+def main():
+    target = sys.argv[1]
+    try:
+        text = flags(*headers())
+    except (packages.PackageError, OSError, subprocess.SubprocessError) as error:
+        sys.exit("headers of QEMU: %s" % error)
+    try:
+        with open(target, encoding="utf-8") as file:
+            same = file.read() == text
+    except FileNotFoundError:
+        same = False
+    if not same:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.rename(target + ".new", target)
+
+
+main()
