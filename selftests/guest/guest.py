@@ -172,7 +172,18 @@ class Guest:
           all others, and have to unload when the command has ended
     @options: more of the kernel's options
     @network: an end of a cable, see network.py
+
+    What a machine has beside that is set before it runs:
+
+    @vasi: sockets of vasi-phypd, one for each VASI device (pseries only);
+           options of the device may follow: "/run/msp0,reg=0x71000010"
+    @memfd: its memory is a memfd, which QEMU can pass to vasi-phypd
+    @qmp: path of a socket to be made, for QEMU's management protocol
     """
+
+    vasi = ()
+    memfd = False
+    qmp = None
 
     def __init__(self, kernel, command, modules=(), arch=None, libraries=None,
                  memory=MEMORY_MIB, processors=2, own=None, options=(),
@@ -248,9 +259,25 @@ class Guest:
                 "-serial", "file:" + directory + "/console",
                 "-serial", "stdio", "-kernel", found[0],
                 "-initrd", directory + "/initramfs",
-                "-append", " ".join(options)] + \
-            (["-action", "panic=exit-failure"] if self.debug else []) + \
-            (self.network.options() if self.network else [])
+                "-append", " ".join(options)] + self.hardware()
+
+    def hardware(self):
+        """QEMU's options for what only some guests have."""
+        argv = []
+        if self.vasi:
+            argv += ["-plugin", BUILD + "/qemu/spapr-vasi.so"]
+        for link in self.vasi:
+            argv += ["-device", "spapr-vasi,link=" + link]
+        if self.memfd:
+            argv += ["-object", "memory-backend-memfd,id=ram,share=on,size=%dM"
+                     % self.memory, "-machine", "memory-backend=ram"]
+        if self.qmp:
+            argv += ["-qmp", "unix:%s,server=on,wait=off" % self.qmp]
+        if self.debug:
+            argv += ["-action", "panic=exit-failure"]
+        if self.network:
+            argv += self.network.options()
+        return argv
 
     def run(self, name, tell=None, silence=SILENCE_S):
         """Boot it and run the command to its end; returns a Result.
