@@ -23,8 +23,8 @@
 #include "qemu/timer.h"
 #include "qapi/error.h"
 #include "cpu.h"
-#include "exec/memory.h"
 #include "exec/cpu-common.h"
+#include "exec/memory.h"
 #include "hw/boards.h"
 #include "hw/ppc/spapr.h"
 #include "hw/ppc/spapr_vio.h"
@@ -35,6 +35,7 @@
 #include "sysemu/tcg.h"
 #include <libfdt.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <linux/vasi_crq.h>
 
 #include "violink/violink.h"
@@ -46,6 +47,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(SpaprVasi, SPAPR_VASI)
 #define PANE1_BYTES		0x10000000u
 /* VIO's LIOBN is the unit address; bit 31 is PCI's, so another bit it is */
 #define PANE2_LIOBN(reg)	((reg) ^ 0x40000000u)
+/* Most that H_COPY_RDMA copies: LoPAR's least, and the platform's most */
+#define COPY_BYTES		(128u << 10)
 
 /* Longest time that an hcall keeps its processor */
 #define HCALL_LIMIT_MS		20
@@ -159,9 +162,10 @@ struct vasi_packet {
  * @opening:	Open requests without an answer
  * @pairs:	TOP/BOTTOM pairs of sessions, as keys
  * @windows:	descriptors of the second pane's windows by id
- * @ram_bytes:	size of the guest's RAM, if it can be passed
+ * @ram_fd:	the guest's RAM, if it can be passed; QEMU's
+ * @ram_bytes:	its size
+ * @table_fd:	memory of @table
  * @table:	translation of the first pane's pages for the platform, or NULL
- * @table_fd:	its memory
  * @notifier:	keeps it up to date
  * @msg:	the last message received
  * @data:	for DMA
@@ -199,6 +203,12 @@ struct SpaprVasi {
 	GArray *opening;
 	GHashTable *pairs;
 	GHashTable *windows;
+
+	uint64_t ram_bytes;
+	int ram_fd;
+	int table_fd;
+	__be64 *table;
+	IOMMUNotifier notifier;
 
 	struct vio_message *msg;
 	uint8_t *data;
@@ -816,6 +826,21 @@ static void take_refused(SpaprVasi *s)
 		  (const char *)s->msg->body + sizeof(error));
 }
 
+/* The platform translates by itself, where it can */
+static void pass_memory(SpaprVasi *s)
+{
+	const struct vio_memory memory = { .bytes = cpu_to_be64(s->ram_bytes) };
+	const struct vio_table table = {
+		.pages = cpu_to_be32(PANE1_BYTES / VIO_PAGE_BYTES),
+	};
+
+	if (!s->table || !be16_to_cpu(s->unit.minor))
+		return;
+	put_packet(s, VIO_MEMORY, 0, 0, &memory, sizeof(memory), s->ram_fd);
+	if (s->state == LINK_UP)
+		put_packet(s, VIO_TABLE, 0, 0, &table, sizeof(table), s->table_fd);
+}
+
 static void take_welcome(SpaprVasi *s)
 {
 	const struct vio_welcome *new = (const struct vio_welcome *)s->msg->body;
@@ -833,6 +858,7 @@ static void take_welcome(SpaprVasi *s)
 	s->unit = *new;
 	s->state = LINK_UP;
 	s->reconnect_ms = RECONNECT_LEAST_MS;
+	pass_memory(s);
 	/* A partner that comes back says so */
 	put_short(s, VASI_CRQ_INIT, VASI_INIT_INITIALIZE);
 	deliver(s);
@@ -1022,6 +1048,84 @@ static bool first_connection(SpaprVasi *s, Error **errp)
 	return s->state != LINK_DOWN;
 }
 
+/* ---- RAM in a memfd: the platform gets offsets, not data ---- */
+
+static bool sealed(int fd)
+{
+	const int needed = F_SEAL_SHRINK | F_SEAL_GROW;
+
+	return fd >= 0 && (fcntl(fd, F_GET_SEALS) & (needed | F_SEAL_WRITE)) == needed;
+}
+
+/* A TCE has changed.  RAM begins at guest address 0, so addresses are offsets */
+static void on_tce(IOMMUNotifier *notifier, IOMMUTLBEntry *entry)
+{
+	SpaprVasi *s = container_of(notifier, SpaprVasi, notifier);
+	uint64_t index = entry->iova / VIO_PAGE_BYTES;
+	uint64_t value = 0;
+
+	if (index >= PANE1_BYTES / VIO_PAGE_BYTES)
+		return;
+	if (entry->translated_addr < s->ram_bytes)
+		value = (entry->perm & IOMMU_RO ? VIO_PAGE_READ : 0) |
+			(entry->perm & IOMMU_WO ? VIO_PAGE_WRITE : 0);
+	if (value)
+		value |= entry->translated_addr & ~(uint64_t)(VIO_PAGE_BYTES - 1);
+	qatomic_set(&s->table[index], cpu_to_be64(value));
+}
+
+static void forget_table(SpaprVasi *s)
+{
+	for (unsigned int i = 0; s->table && i < PANE1_BYTES / VIO_PAGE_BYTES; i++)
+		qatomic_set(&s->table[i], 0);
+}
+
+/* QEMU clears its TCEs without telling those who watch them */
+static void read_table_anew(SpaprVasi *s)
+{
+	forget_table(s);
+	if (s->table)
+		memory_region_iommu_replay(&s->vdev.tcet->iommu, &s->notifier);
+}
+
+static bool make_table(SpaprVasi *s, Error **errp)
+{
+	const size_t bytes = PANE1_BYTES / VIO_PAGE_BYTES * sizeof(*s->table);
+	void *table;
+
+	s->table_fd = memfd_create("vasi-table", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (s->table_fd < 0 || ftruncate(s->table_fd, bytes) ||
+	    fcntl(s->table_fd, F_ADD_SEALS,
+		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+		error_setg_errno(errp, errno, "memory for the translation table");
+		return false;
+	}
+	table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->table_fd, 0);
+	if (table == MAP_FAILED) {
+		error_setg_errno(errp, errno, "mapping the translation table");
+		return false;
+	}
+	s->table = table;
+	iommu_notifier_init(&s->notifier, on_tce, IOMMU_NOTIFIER_IOTLB_EVENTS, 0,
+			    PANE1_BYTES - 1, 0);
+	return !memory_region_register_iommu_notifier(
+		MEMORY_REGION(&s->vdev.tcet->iommu), &s->notifier, errp);
+}
+
+/* Other RAM is no error: DMA goes by messages then */
+static bool share_memory(SpaprVasi *s, Error **errp)
+{
+	MemoryRegion *ram = MACHINE(qdev_get_machine())->ram;
+	struct stat st;
+
+	s->ram_fd = ram ? memory_region_get_fd(ram) : -1;
+	if (!sealed(s->ram_fd) || !qemu_ram_is_shared(ram->ram_block) ||
+	    fstat(s->ram_fd, &st) || st.st_size != memory_region_size(ram))
+		return true;
+	s->ram_bytes = st.st_size;
+	return make_table(s, errp);
+}
+
 /* ---- The guest's hcalls ---- */
 
 /* Calls @visit for each device of the machine until it returns true */
@@ -1187,6 +1291,7 @@ static void reg_crq(SpaprVasi *s, PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
 	if (s->registered)
 		begin_reset(s);
 	s->registered = true;
+	read_table_anew(s);
 	if (s->state < LINK_RESETTING)
 		*rc = H_CLOSED;
 }
@@ -1301,6 +1406,10 @@ static int devnode(SpaprVioDevice *dev, void *fdt, int node)
 		ret = fdt_setprop_cell(fdt, node, cells[i].name, cells[i].value);
 	if (!ret)
 		ret = fdt_setprop_string(fdt, node, "ibm,loc-code", s->loc_code);
+	/* Of /vdevice.  Last: it moves the node */
+	if (!ret)
+		ret = fdt_setprop_cell(fdt, fdt_parent_offset(fdt, node),
+				       "ibm,max-virtual-dma-size", COPY_BYTES);
 	return ret;
 }
 
@@ -1350,7 +1459,7 @@ static void realize(SpaprVioDevice *dev, Error **errp)
 	s->fd = -1;
 	s->liobn2 = PANE2_LIOBN(dev->reg);
 	make_queues(s);
-	if (!first_connection(s, errp))
+	if (!share_memory(s, errp) || !first_connection(s, errp))
 		return;
 	s->pane2_bytes = be64_to_cpu(s->unit.pane2_bytes);
 	if (!s->loc_code)
@@ -1366,6 +1475,7 @@ static void reset(SpaprVioDevice *dev)
 
 	s->registered = false;
 	s->freeing = false;
+	forget_table(s);
 	begin_reset(s);
 }
 

@@ -194,6 +194,36 @@ static const char *check_map(const struct vio_header *header, const void *body,
 	return NULL;
 }
 
+static const char *check_memory(const struct vio_header *header, const void *body,
+				size_t bytes, bool has_fd)
+{
+	const struct vio_memory *memory = body;
+
+	(void)header;
+	(void)bytes;
+	(void)has_fd;
+	if (memory->reserved)
+		return "MEMORY: reserved field is not zero";
+	if (!memory->bytes || be64toh(memory->bytes) > VIO_MAX_MEMORY)
+		return "MEMORY: bytes are not 1 to 16 TiB";
+	return NULL;
+}
+
+static const char *check_table(const struct vio_header *header, const void *body,
+			       size_t bytes, bool has_fd)
+{
+	const struct vio_table *table = body;
+
+	(void)header;
+	(void)bytes;
+	(void)has_fd;
+	if (table->reserved || table->reserved2)
+		return "TABLE: reserved field is not zero";
+	if (!table->pages || be32toh(table->pages) > VIO_MAX_PAGES)
+		return "TABLE: pages are not 1 to 1048576";
+	return NULL;
+}
+
 #define EXACTLY(bytes)	.low = (bytes), .high = (bytes)
 
 static const struct vio_rule rules[] = {
@@ -227,6 +257,10 @@ static const struct vio_rule rules[] = {
 	[VIO_RESET]	= { "RESET", CLIENT, CRQ, 0, EXACTLY(0), NULL },
 	[VIO_EVENT]	= { "EVENT", SERVER, CRQ, 0,
 			    EXACTLY(sizeof(struct vio_status)), check_status },
+	[VIO_MEMORY]	= { "MEMORY", CLIENT, CRQ, 1,
+			    EXACTLY(sizeof(struct vio_memory)), check_memory },
+	[VIO_TABLE]	= { "TABLE", CLIENT, CRQ, 1,
+			    EXACTLY(sizeof(struct vio_table)), check_table },
 };
 
 /**
@@ -639,6 +673,38 @@ int vio_send_reset(int fd)
 }
 
 /**
+ * vio_send_memory() - pass the memory that the first pane's pages lie in
+ * @fd:		CRQ channel
+ * @bytes:	its size
+ * @memory_fd:	a memfd, as vio_check_sealed() wants it
+ *
+ * Only to a server whose minor version is 1 or later.
+ *
+ * Return: as vio_send().
+ */
+int vio_send_memory(int fd, uint64_t bytes, int memory_fd)
+{
+	struct vio_memory memory = { .bytes = htobe64(bytes) };
+
+	return send_body(fd, VIO_MEMORY, 0, &memory, sizeof(memory), memory_fd);
+}
+
+/**
+ * vio_send_table() - pass the table that says where they lie
+ * @fd:		CRQ channel; MEMORY was sent
+ * @pages:	entries
+ * @table_fd:	a memfd, as vio_check_sealed() wants it
+ *
+ * Return: as vio_send().
+ */
+int vio_send_table(int fd, uint32_t pages, int table_fd)
+{
+	struct vio_table table = { .pages = htobe32(pages) };
+
+	return send_body(fd, VIO_TABLE, 0, &table, sizeof(table), table_fd);
+}
+
+/**
  * vio_send_welcome() - accept a HELLO
  * @fd:		socket
  * @welcome:	what the device is, big-endian; magic, version and reserved fields
@@ -832,8 +898,9 @@ int vio_send_crq(int fd, const struct vasi_crq *entries, unsigned int count)
 }
 
 /**
- * vio_check_pane() - check a client's first pane before mapping it
- * @fd:		descriptor from HELLO
+ * vio_check_sealed() - check memory that a client passes before mapping it
+ * @fd:		descriptor
+ * @most:	bytes that it may have
  * @bytes:	set on success: its size
  *
  * A memfd whose size cannot change any more: reading it can then never fault.
@@ -843,7 +910,7 @@ int vio_send_crq(int fd, const struct vasi_crq *entries, unsigned int count)
  * Return: 0; -EPERM: a seal is missing; -EINVAL: not a memfd, or of a wrong
  * size; -EACCES: not open for reading and writing; or another negative errno.
  */
-int vio_check_pane(int fd, uint64_t *bytes)
+int vio_check_sealed(int fd, uint64_t most, uint64_t *bytes)
 {
 	const int needed = F_SEAL_SHRINK | F_SEAL_GROW;
 	struct statfs fs;
@@ -867,9 +934,46 @@ int vio_check_pane(int fd, uint64_t *bytes)
 	if (fstat(fd, &st))
 		return -errno;
 	if (st.st_size <= 0 || st.st_size % sysconf(_SC_PAGESIZE) ||
-	    (uint64_t)st.st_size > VIO_MAX_PANE)
+	    (uint64_t)st.st_size > most)
 		return -EINVAL;
 	*bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+/**
+ * vio_check_pane() - check a client's first pane before mapping it
+ * @fd:		descriptor from HELLO
+ * @bytes:	set on success: its size
+ *
+ * Return: as vio_check_sealed().
+ */
+int vio_check_pane(int fd, uint64_t *bytes)
+{
+	return vio_check_sealed(fd, VIO_MAX_PANE, bytes);
+}
+
+/**
+ * vio_translate() - what an entry of a translation table says
+ * @entry:	the entry, which the client may change at any time: read once
+ * @memory_bytes: size of the memory that it points into
+ * @access:	VIO_PAGE_READ, VIO_PAGE_WRITE or both: what is to be done
+ * @offset:	set on success: where the page begins
+ *
+ * Context: any.
+ * Return: 0; -EFAULT: no page, not one of the memory, or not for this access.
+ */
+int vio_translate(const __be64 *entry, uint64_t memory_bytes, unsigned int access,
+		  uint64_t *offset)
+{
+	uint64_t value = be64toh(__atomic_load_n(entry, __ATOMIC_RELAXED));
+	uint64_t page = value & ~(uint64_t)(VIO_PAGE_BYTES - 1);
+
+	if ((value & access) != access ||
+	    value & (VIO_PAGE_BYTES - 1) & ~VIO_PAGE_ACCESS)
+		return -EFAULT;
+	if (memory_bytes < VIO_PAGE_BYTES || page > memory_bytes - VIO_PAGE_BYTES)
+		return -EFAULT;
+	*offset = page;
 	return 0;
 }
 

@@ -18,7 +18,7 @@ struct unix_listener;
 
 #define VIO_MAGIC		0x5641534956494f4cULL	/* "VASIVIOL" */
 #define VIO_MAJOR		1
-#define VIO_MINOR		0
+#define VIO_MINOR		1
 #define VIO_MAX_BODY		65536
 #define VIO_MAX_CRQ		64
 #define VIO_MAX_DMA		(VIO_MAX_BODY - 32)
@@ -40,6 +40,9 @@ enum vio_type {
 	VIO_UNWINDOW,
 	VIO_RESET,
 	VIO_EVENT,
+	/* From minor version 1 */
+	VIO_MEMORY,
+	VIO_TABLE,
 };
 
 enum vio_channel {
@@ -121,6 +124,27 @@ struct vio_map {
 } __attribute__((packed));
 static_assert(sizeof(struct vio_map) == 32, "MAP");
 
+struct vio_memory {
+	__be64		bytes;		/* of the descriptor's memory */
+	__be64		reserved;
+} __attribute__((packed));
+static_assert(sizeof(struct vio_memory) == 16, "MEMORY");
+
+struct vio_table {
+	__be32		pages;		/* of the first pane, from I/O address 0 */
+	__be32		reserved;
+	__be64		reserved2;
+} __attribute__((packed));
+static_assert(sizeof(struct vio_table) == 16, "TABLE");
+
+/* Entry of a translation table: offset of a page in the memory, and what is allowed */
+#define VIO_PAGE_BYTES		4096u
+#define VIO_PAGE_READ		1u	/* the platform may read it */
+#define VIO_PAGE_WRITE		2u
+#define VIO_PAGE_ACCESS		(VIO_PAGE_READ | VIO_PAGE_WRITE)
+#define VIO_MAX_PAGES		(1u << 20)	/* 4 GiB */
+#define VIO_MAX_MEMORY		(1ULL << 44)
+
 /* Bodies of DMA_DATA and DMA_DONE (then data), of REFUSED (then text), UNWINDOW, EVENT */
 struct vio_status {
 	__be32		value;		/* status, errno, window id or event code */
@@ -189,6 +213,8 @@ int vio_send_dma_data(int fd, uint32_t tag, int error, const void *data,
 		      uint32_t length);
 int vio_send_dma_done(int fd, uint32_t tag, int error);
 int vio_send_reset(int fd);
+int vio_send_memory(int fd, uint64_t bytes, int memory_fd);
+int vio_send_table(int fd, uint32_t pages, int table_fd);
 
 /* Server */
 int vio_send_welcome(int fd, const struct vio_welcome *welcome);
@@ -211,6 +237,9 @@ int vio_send_crq(int fd, const struct vasi_crq *entries, unsigned int count);
 
 /* Memory that is passed */
 int vio_check_pane(int fd, uint64_t *bytes);
+int vio_check_sealed(int fd, uint64_t most, uint64_t *bytes);
+int vio_translate(const __be64 *entry, uint64_t memory_bytes, unsigned int access,
+		  uint64_t *offset);
 int vio_open_readonly(int memfd);
 
 #endif /* _VIOLINK_H */

@@ -45,6 +45,7 @@ static const char usage_text[] =
 "                           on the source: ask the target's record, and act on it;\n"
 "                           --restarted: a target that was restarted and no longer\n"
 "                           knows the stream\n"
+"  event DEVICE CODE        fault injection: a transport event for its client\n"
 "  call METHOD [JSON]       any method\n"
 "\n"
 "  -S, --socket SOCKET      management socket (default: $PHYPD_SOCKET, or\n"
@@ -270,6 +271,19 @@ static json_t *wait_params(const struct invocation *inv)
 	return params;
 }
 
+static json_t *event_params(const struct invocation *inv)
+{
+	char *end = NULL;
+	long code = strtol(inv->argv[1], &end, 0);
+
+	if (end == inv->argv[1] || *end || code < 1 || code > UINT8_MAX) {
+		notice(PREFIX, "event: \"%.64s\" is no code from 1 to 255",
+		       inv->argv[1]);
+		return NULL;
+	}
+	return json_pack("{s:s, s:i}", "device", inv->argv[0], "code", (int)code);
+}
+
 static json_t *call_params(const struct invocation *inv)
 {
 	json_error_t error;
@@ -424,6 +438,7 @@ static const struct command commands[] = {
 	{ "verdict", "stream.verdict", 1, 1, stream_id_params, show_object,
 	  run_method },
 	{ "recover", "stream.recover", 3, 4, NULL, print_state, run_recover },
+	{ "event", "device.event", 2, 2, event_params, show_object, run_method },
 	{ "call", NULL, 1, 2, call_params, NULL, run_method },
 };
 

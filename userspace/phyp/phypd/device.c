@@ -90,6 +90,8 @@ static int send_first(struct device *device, unsigned int *count)
 	case VIO_MAP:
 		return vio_send_map(fd, out->id, out->ioba, out->length,
 				    out->value);
+	case VIO_EVENT:
+		return vio_send_event(fd, out->id);
 	default:
 		return vio_send_unwindow(fd, out->id);
 	}
@@ -331,23 +333,33 @@ static void *dma_map(void *ctx, uint32_t ioba, uint32_t length)
 {
 	struct device *device = ctx;
 
+	if (device->table)
+		return translate_map(device, ioba, length);
 	if (!device->pane || (uint64_t)ioba + length > device->pane_bytes)
 		return NULL;
 	return device->pane + ioba;
 }
 
-static int mapped_or_read(void *ctx, uint32_t ioba, void *buf, uint32_t length)
+/* By what the client has passed.  With a mapped pane dma_map() has the last word */
+static int pane_read(void *ctx, uint32_t ioba, void *buf, uint32_t length)
 {
-	/* With a mapped pane dma_map() has the last word */
-	return ((struct device *)ctx)->pane ? -EFAULT :
-	       dma_read(ctx, ioba, buf, length);
+	struct device *device = ctx;
+
+	if (device->pane)
+		return -EFAULT;
+	return device->table ? translate_read(device, ioba, buf, length) :
+	       dma_read(device, ioba, buf, length);
 }
 
-static int mapped_or_write(void *ctx, uint32_t ioba, const void *buf,
-			   uint32_t length)
+static int pane_write(void *ctx, uint32_t ioba, const void *buf,
+		      uint32_t length)
 {
-	return ((struct device *)ctx)->pane ? -EFAULT :
-	       dma_write(ctx, ioba, buf, length);
+	struct device *device = ctx;
+
+	if (device->pane)
+		return -EFAULT;
+	return device->table ? translate_write(device, ioba, buf, length) :
+	       dma_write(device, ioba, buf, length);
 }
 
 static int window_open(void *ctx, uint32_t id, struct phyp_lpar *lpar)
@@ -389,12 +401,29 @@ static void window_close(void *ctx, uint32_t id)
 static const struct phyp_vdev_ops vdev_ops = {
 	.crq_send	= crq_send,
 	.dma_map	= dma_map,
-	.dma_read	= mapped_or_read,
-	.dma_write	= mapped_or_write,
+	.dma_read	= pane_read,
+	.dma_write	= pane_write,
 	.window_open	= window_open,
 	.window_map	= window_map,
 	.window_close	= window_close,
 };
+
+/**
+ * device_event() - as if the platform's end of the CRQ had failed
+ * @device:	its sessions are closed
+ * @code:	enum vasi_event_format
+ *
+ * Return: 0; -ENOTCONN: nobody is there to be told; -ENOBUFS.
+ */
+int device_event(struct device *device, uint32_t code)
+{
+	struct outgoing out = { .type = VIO_EVENT, .fd = -1, .id = code };
+
+	if (!usable(device))
+		return -ENOTCONN;
+	link_reset(device);
+	return enqueue(device, &out);
+}
 
 /* ---- Creation ---- */
 

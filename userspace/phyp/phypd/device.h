@@ -5,6 +5,7 @@
  * device.c	the device: libphyp's way out, the queue of what goes to the
  *		client, DMA by messages
  * link.c	its connections: HELLO, CRQ entries and hcalls that come in
+ * translate.c	a first pane whose pages lie anywhere in a client's memory
  *
  * Nothing closes a link in the middle of libphyp's work: who finds it unusable
  * calls device_fail(), and device_settle() acts on that after the event.
@@ -26,10 +27,10 @@
 
 /**
  * struct outgoing - a message, or one entry of one, that waits for the client
- * @type:	VIO_CRQ, VIO_WINDOW, VIO_MAP or VIO_UNWINDOW
+ * @type:	VIO_CRQ, VIO_WINDOW, VIO_MAP, VIO_UNWINDOW or VIO_EVENT
  * @fd:		WINDOW: descriptor to pass; the queue's own
  * @entry:	CRQ
- * @id:		window
+ * @id:		window; EVENT: code
  * @ioba:	MAP
  * @length:	MAP
  * @value:	WINDOW: bytes; MAP: offset
@@ -65,6 +66,10 @@ struct channel;
  * @token:	that binds hcall channels to it
  * @pane:	first pane, mapped; NULL = DMA by messages
  * @pane_bytes:	size of the first pane
+ * @memory:	the client's memory, mapped; NULL = none was passed
+ * @memory_bytes: its size
+ * @table:	where in it the first pane's pages are; NULL = none was passed
+ * @table_pages: entries of @table
  * @crq_limit:	entries that may be queued for this client
  * @queue:	ring of what is queued
  * @queue_size, @queue_head, @queue_used: of the ring
@@ -95,6 +100,10 @@ struct device {
 	uint8_t token[VIO_TOKEN_BYTES];
 	uint8_t *pane;
 	uint64_t pane_bytes;
+	uint8_t *memory;
+	uint64_t memory_bytes;
+	const __be64 *table;
+	uint32_t table_pages;
 	uint32_t crq_limit;
 	struct outgoing *queue;
 	unsigned int queue_size;
@@ -124,6 +133,7 @@ void device_flush(struct device *device);
 /* After RESET: the client forgot what it was sent */
 void device_queue_forget(struct device *device);
 void device_queue_exit(struct device *device);
+int device_event(struct device *device, uint32_t code);
 
 /* link.c */
 int link_listen(struct device *device);
@@ -133,5 +143,17 @@ void device_settle(struct device *device);
 /* Socket of the CRQ channel */
 int link_crq_fd(const struct device *device);
 void link_want_output(struct device *device, bool want);
+/* Close the sessions, and begin with an empty queue */
+void link_reset(struct device *device);
+
+/* translate.c */
+int translate_memory(struct device *device, int fd, uint64_t bytes);
+int translate_table(struct device *device, int fd, uint32_t pages);
+void translate_exit(struct device *device);
+void *translate_map(const struct device *device, uint32_t ioba, uint32_t length);
+int translate_read(const struct device *device, uint32_t ioba, void *buf,
+		   uint32_t length);
+int translate_write(const struct device *device, uint32_t ioba, const void *buf,
+		    uint32_t length);
 
 #endif /* _PHYPD_DEVICE_H */

@@ -27,6 +27,7 @@
  * @fd:		socket
  * @source:	its event source
  * @hello_timer: how long HELLO may take; NULL after it
+ * @minor:	version that both ends know
  * @kind:	enum vio_channel, or CHANNEL_NEW
  * @error:	not 0: to be closed; a positive errno
  * @tell:	tell the client why
@@ -39,6 +40,7 @@ struct channel {
 	sd_event_source *source;
 	sd_event_source *hello_timer;
 	unsigned int kind;
+	uint16_t minor;
 	int error;
 	bool tell;
 	char reason[DEVICE_REASON_BYTES];
@@ -160,6 +162,7 @@ static void hello_crq(struct channel *c, struct vio_message *msg)
 		return;
 	}
 	c->kind = VIO_CHANNEL_CRQ;
+	c->minor = min(be16toh(hello->minor), (uint16_t)VIO_MINOR);
 	device->crq = c;
 	device->blocked = false;
 	device->error = 0;
@@ -208,7 +211,11 @@ static void handle_hello(struct channel *c, struct vio_message *msg)
 
 /* ---- The CRQ channel ---- */
 
-static void handle_reset(struct device *device)
+/**
+ * link_reset() - close the sessions, and begin with an empty queue
+ * @device:	with a client
+ */
+void link_reset(struct device *device)
 {
 	device->reset_pending = false;
 	device_queue_forget(device);
@@ -228,7 +235,7 @@ static void work_off_backlog(struct device *device)
 		struct vasi_crq entry = device->backlog[0];
 
 		if (device->reset_pending) {
-			handle_reset(device);
+			link_reset(device);
 			continue;
 		}
 		device->backlog_used--;
@@ -253,6 +260,27 @@ static void handle_entries(struct device *device, const struct vio_message *msg)
 	work_off_backlog(device);
 }
 
+static void handle_memory(struct channel *c, const struct vio_message *msg)
+{
+	const struct vio_memory *memory = (const struct vio_memory *)msg->body;
+	const struct vio_table *table = (const struct vio_table *)msg->body;
+	struct device *device = c->device;
+	int ret;
+
+	if (!c->minor) {
+		device_fail(device, EPROTO, "%s is of minor version 1",
+			    vio_type_name(msg->type));
+		return;
+	}
+	if (msg->type == VIO_MEMORY)
+		ret = translate_memory(device, msg->fd, be64toh(memory->bytes));
+	else
+		ret = translate_table(device, msg->fd, be32toh(table->pages));
+	if (ret)
+		device_fail(device, -ret, "%s: not what it should be, or not now: %s",
+			    vio_type_name(msg->type), strerror(-ret));
+}
+
 static void handle_crq(struct channel *c, const struct vio_message *msg)
 {
 	struct device *device = c->device;
@@ -262,7 +290,11 @@ static void handle_crq(struct channel *c, const struct vio_message *msg)
 		handle_entries(device, msg);
 		break;
 	case VIO_RESET:
-		handle_reset(device);
+		link_reset(device);
+		break;
+	case VIO_MEMORY:
+	case VIO_TABLE:
+		handle_memory(c, msg);
 		break;
 	default:
 		device_fail(device, EPROTO, "%s was not asked for",
@@ -470,6 +502,7 @@ static void end_link(struct device *device)
 	device->reset_pending = false;
 	device_queue_exit(device);
 	unmap_pane(device);
+	translate_exit(device);
 	device->crq = NULL;
 	for (c = TAILQ_FIRST(&device->channels); c; c = next) {
 		next = TAILQ_NEXT(c, link);

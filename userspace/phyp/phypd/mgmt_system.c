@@ -2,6 +2,9 @@
 /*
  * The management methods of a system (Documentation/management.rst).
  */
+#include <errno.h>
+#include <string.h>
+
 #include "phyp/phypd/device.h"
 #include "phyp/phypd/stream.h"
 
@@ -40,8 +43,36 @@ static void system_info(struct rpc_request *req, const json_t *params,
 				 "devices", devices_json(system)));
 }
 
+static const struct rpc_param event_params[] = {
+	{ "device", RPC_STRING, .required = true },
+	{ "code", RPC_INTEGER, true, .min = 1, .max = UINT8_MAX },
+	{ }
+};
+
+static void device_fault(struct rpc_request *req, const json_t *params,
+			 void *data)
+{
+	const char *name = rpc_get_string(params, "device", "");
+	struct device *device = device_find(data, name);
+	int ret;
+
+	if (!device) {
+		rpc_fail(req, RPC_NOT_FOUND, "no device \"%s\"", name);
+		return;
+	}
+	ret = device_event(device, (uint32_t)rpc_get_u64(params, "code", 0));
+	if (ret == -ENOTCONN)
+		rpc_fail(req, RPC_STATE, "device \"%s\" has no client", name);
+	else if (ret)
+		rpc_fail(req, RPC_FAILED, "device \"%s\": %s", name,
+			 strerror(-ret));
+	else
+		rpc_reply(req, NULL);
+}
+
 const struct rpc_method mgmt_methods[] = {
 	{ "system.info", system_info, NULL },
+	{ "device.event", device_fault, event_params },
 	{ "partition.create", mgmt_partition_create, mgmt_create_params },
 	{ "partition.reserve", mgmt_partition_reserve, mgmt_reserve_params },
 	{ "partition.activate", mgmt_partition_activate, mgmt_name_params },
