@@ -8,6 +8,7 @@
  * numbers in hexadecimal; each has one line for an answer:
  *
  *	h NUMBER [R4 ... R12]	hcall		RC R4 R5 R6 R7
+ *	t COUNT NUMBER [R4 ...]	COUNT times	RC, ticks of 1/512 microsecond
  *	r ADDRESS BYTES		read		the bytes
  *	w ADDRESS BYTES...	write		ok
  *
@@ -46,6 +47,19 @@ asm(".section .start, \"ax\"\n"
 
 static uint8_t stack[16384] __attribute__((aligned(16), used));
 asm(".globl stack_end\n.set stack_end, stack + 16384");
+
+/* The compiler wants it */
+void *memcpy(void *to, const void *from, size_t bytes);
+
+void *memcpy(void *to, const void *from, size_t bytes)
+{
+	volatile uint8_t *t = to;
+	const uint8_t *f = from;
+
+	while (bytes--)
+		*t++ = *f++;
+	return to;
+}
 
 static char line[LINE_BYTES];
 static uint64_t reg[10];	/* R3 to R12 */
@@ -192,6 +206,25 @@ static void do_hcall(const char *p)
 	flush();
 }
 
+static void do_timed(const char *p)
+{
+	uint64_t count = number(&p), begin, end, args[10], rc = 0;
+
+	for (unsigned int i = 0; i < 10; i++)
+		args[i] = number(&p);
+	asm volatile("mftb %0" : "=r"(begin));
+	while (count--) {
+		__builtin_memcpy(reg, args, sizeof(reg));
+		hcall();
+		rc = reg[0];
+	}
+	asm volatile("mftb %0" : "=r"(end));
+	put_number(rc, 16);
+	put(' ');
+	put_number(end - begin, 16);
+	end_line();
+}
+
 static void do_read(const char *p)
 {
 	const volatile uint8_t *from = (const volatile uint8_t *)number(&p);
@@ -227,6 +260,8 @@ void run(uint64_t fdt)
 		read_line();
 		if (line[0] == 'h')
 			do_hcall(line + 1);
+		else if (line[0] == 't')
+			do_timed(line + 1);
 		else if (line[0] == 'r')
 			do_read(line + 1);
 		else if (line[0] == 'w')
