@@ -297,9 +297,9 @@ struct vasi_session {
 	struct vasi_item abort;
 	struct vasi_item *last_state;
 	struct io_uring_cmd *fetch_cmd;
-	struct mutex fetch_lock;
-	struct mutex setup_lock;
-	struct mutex copy_lock;
+	struct mutex fetch_lock;	/* one FETCH at a time */
+	struct mutex setup_lock;	/* one SETUP_POOL at a time */
+	struct mutex copy_lock;		/* I/O addresses stay while one is copied to */
 	wait_queue_head_t wait;
 };
 
@@ -424,10 +424,10 @@ struct vasi_adapter {
 	u32 streams;
 	u32 crq_bytes;
 
-	struct mutex ring_lock;
+	struct mutex ring_lock;		/* the ring, and its registration */
 	struct vasi_ring ring;
 
-	spinlock_t lock;
+	spinlock_t lock;		/* all that follows */
 	enum vasi_adapter_state state;
 	struct vasi_caps caps[VASI_SERVICE_TARGET_MOVER + 1];
 	u32 negotiating;

@@ -11,7 +11,7 @@
  *
  *	any state --- removed ---> DEAD
  *
- * Whatever goes wrong between the two ends ends in a reset: there is one way back to a
+ * Whatever goes wrong between the two sides leads to a reset: there is one way back to a
  * known state, and no other.  Resets that keep failing are tried less and less often.
  */
 #include <linux/cdev.h>
@@ -193,7 +193,7 @@ static void vasi_agree(struct vasi_adapter *a, const struct vasi_msg *msg)
 	caps->operations = msg->caps.operations & VASI_CAP_OP_WRITE_SEQ_IMMEDIATE;
 	if (vasi_indirect_operations)
 		caps->operations |= msg->caps.operations & VASI_CAP_OP_WRITE_SEQ_INDIRECT;
-	caps->opens = caps->features & VASI_CAP_MULTIPLE_OPENS ? max(msg->caps.opens, (u8)1) : 1;
+	caps->opens = caps->features & VASI_CAP_MULTIPLE_OPENS ? max_t(u8, msg->caps.opens, 1) : 1;
 	if (msg->caps.dirty_map == VASI_DIRTY_MAP_OFFER)
 		caps->dirty_map = VASI_DIRTY_MAP_OFFER;
 }

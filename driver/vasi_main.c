@@ -74,7 +74,8 @@ static int vasi_walk_one(struct device *dev, void *data)
  * Context: sleeps.
  * Return: what @fn returned last.
  */
-int vasi_for_each_adapter(int (*fn)(struct vasi_adapter *a, void *arg), void *arg)
+int vasi_for_each_adapter(int (*fn)(struct vasi_adapter *a, void *arg),
+			  void *arg)
 {
 	struct vasi_walk walk = { .fn = fn, .arg = arg };
 

@@ -22,7 +22,7 @@
 /* What cooperative memory overcommitment is to set aside: two pools of 64 MiB */
 #define VASI_DESIRED_DMA	(128UL << 20)
 /* Largest queue that is believed in */
-#define VASI_MAX_CRQ_BYTES	(1u << 20)
+#define VASI_MAX_CRQ_BYTES	1048576
 /* How long a call may be busy before it is given up */
 #define VASI_BUSY_TRIES		1000
 
