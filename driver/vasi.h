@@ -468,7 +468,6 @@ int vasi_minor_get(void);
 void vasi_minor_put(int minor);
 dev_t vasi_devt(int minor);
 extern struct class vasi_class;
-int vasi_for_each_adapter(int (*fn)(struct vasi_adapter *a, void *arg), void *arg);
 
 /* vasi_vio.c */
 #if IS_ENABLED(CONFIG_IBMVIO)

@@ -54,34 +54,6 @@ dev_t vasi_devt(int minor)
 	return MKDEV(MAJOR(vasi_first), minor);
 }
 
-struct vasi_walk {
-	int (*fn)(struct vasi_adapter *a, void *arg);
-	void *arg;
-};
-
-static int vasi_walk_one(struct device *dev, void *data)
-{
-	struct vasi_walk *walk = data;
-
-	return walk->fn(to_vasi_adapter(dev), walk->arg);
-}
-
-/**
- * vasi_for_each_adapter() - call a function for every adapter
- * @fn:		function; ends the walk by returning something else than 0
- * @arg:	for it
- *
- * Context: sleeps.
- * Return: what @fn returned last.
- */
-int vasi_for_each_adapter(int (*fn)(struct vasi_adapter *a, void *arg),
-			  void *arg)
-{
-	struct vasi_walk walk = { .fn = fn, .arg = arg };
-
-	return class_for_each_device(&vasi_class, NULL, &walk, vasi_walk_one);
-}
-
 static int __init vasi_init(void)
 {
 	int ret;

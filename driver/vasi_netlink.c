@@ -159,9 +159,10 @@ struct vasi_dump {
 	long index;
 };
 
-static int vasi_dump_one(struct vasi_adapter *a, void *arg)
+static int vasi_dump_one(struct device *dev, void *data)
 {
-	struct vasi_dump *dump = arg;
+	struct vasi_adapter *a = to_vasi_adapter(dev);
+	struct vasi_dump *dump = data;
 	void *header;
 
 	if (dump->index++ < dump->cb->args[0])
@@ -185,7 +186,7 @@ static int vasi_adapter_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	struct vasi_dump dump = { .skb = skb, .cb = cb };
 
 	/* What does not fit comes with the next message */
-	vasi_for_each_adapter(vasi_dump_one, &dump);
+	class_for_each_device(&vasi_class, NULL, &dump, vasi_dump_one);
 	return skb->len;
 }
 
