@@ -2,7 +2,8 @@
 """A cable between two guests.
 
     ends = network.cable()
-    suite.together(a=Guest(..., network=ends[0]), b=Guest(..., network=ends[1]))
+    suite.together({"a": Guest(..., network=ends[0]),
+                    "b": Guest(..., network=ends[1])})
 
 The two QEMUs hold the two ends of a socket pair, so that nothing else can hear or
 be heard.  A guest's end is eth0, and has its address before the command runs.
