@@ -45,7 +45,8 @@ BUILD_S = 3600
 TELL_S = 30
 
 # Of the source, what a pseries kernel is not made of: unpacking takes long enough
-NOT_UNPACKED = ("Documentation/*/*", "*.dts", "*.dtsi", "arch/[!px]*/*.[chS]",
+NOT_UNPACKED = ("Documentation/*/*", "arch/*.dts", "arch/*.dtsi",
+                "arch/[!px]*/*.[chS]",
                 "sound/*.[ch]", "drivers/gpu/*.[ch]", "drivers/media/*.[ch]",
                 "tools/testing/*")
 # Of the built tree, what modules are built with
