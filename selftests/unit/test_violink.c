@@ -146,6 +146,12 @@ static void test_client_messages(void **state)
 	expect(f, f->server, VIO_CLIENT, VIO_CHANNEL_CRQ, VIO_DMA_DATA, 5, 8, false);
 	assert_int_equal(vio_send_dma_done(f->client, 6, EFAULT), 0);
 	expect(f, f->server, VIO_CLIENT, VIO_CHANNEL_CRQ, VIO_DMA_DONE, 6, 8, false);
+	assert_int_equal(vio_send_memory(f->client, 8192, fd), 0);
+	expect(f, f->server, VIO_CLIENT, VIO_CHANNEL_CRQ, VIO_MEMORY, 0, 16, true);
+	assert_int_equal(be64toh(((const struct vio_memory *)f->msg->body)->bytes), 8192);
+	assert_int_equal(vio_send_table(f->client, 17, fd), 0);
+	expect(f, f->server, VIO_CLIENT, VIO_CHANNEL_CRQ, VIO_TABLE, 0, 16, true);
+	assert_int_equal(be32toh(((const struct vio_table *)f->msg->body)->pages), 17);
 	assert_int_equal(vio_send_reset(f->client), 0);
 	expect(f, f->server, VIO_CLIENT, VIO_CHANNEL_CRQ, VIO_RESET, 0, 0, false);
 	assert_int_equal(vio_recv(f->server, VIO_CLIENT, VIO_CHANNEL_CRQ, f->msg), -EAGAIN);
@@ -316,6 +322,8 @@ struct sample {
 		struct vio_dma dma;
 		struct vio_window window;
 		struct vio_map map;
+		struct vio_memory memory;
+		struct vio_table table;
 	};
 };
 
@@ -348,6 +356,10 @@ static const struct sample samples[] = {
 	{ VIO_UNWINDOW, VIO_SERVER, 1, false, 0, 8, { .body = { 0 } } },
 	{ VIO_RESET, VIO_CLIENT, 1, false, 0, 0, { .body = { 0 } } },
 	{ VIO_EVENT, VIO_SERVER, 1, false, 0, 8, { .body = { 0, 0, 0, 1 } } },
+	{ VIO_MEMORY, VIO_CLIENT, 1, true, 0, 16, { .memory = {
+		.bytes = BE64(4096) } } },
+	{ VIO_TABLE, VIO_CLIENT, 1, true, 0, 16, { .table = {
+		.pages = BE32(VIO_MAX_PAGES) } } },
 };
 
 static struct vio_header sample_header(const struct sample *s)
@@ -458,6 +470,9 @@ static void test_bodies(void **state)
 		{ VIO_MAP, 12, 1 }, { VIO_MAP, 24, 1 }, { VIO_MAP, 10, 0 },
 		{ VIO_UNWINDOW, 4, 1 },
 		{ VIO_EVENT, 2, 1 }, { VIO_EVENT, 4, 1 },
+		{ VIO_MEMORY, 6, 0 }, { VIO_MEMORY, 1, 1 }, { VIO_MEMORY, 15, 1 },
+		{ VIO_TABLE, 1, 0 }, { VIO_TABLE, 3, 1 }, { VIO_TABLE, 7, 1 },
+		{ VIO_TABLE, 8, 1 },
 	};
 
 	(void)state;
