@@ -1413,6 +1413,23 @@ static int devnode(SpaprVioDevice *dev, void *fdt, int node)
 	return ret;
 }
 
+static bool same_liobn(SpaprVasi *other, void *ctx)
+{
+	SpaprVasi **s = ctx;
+
+	if (other == *s || other->liobn2 != (*s)->vdev.reg)
+		return false;
+	*s = NULL;
+	return true;
+}
+
+/* The second pane has no TCEs of the guest's, so QEMU knows nothing of its LIOBN */
+static bool liobn_is_free(SpaprVasi *s)
+{
+	for_each_device(SPAPR_MACHINE(qdev_get_machine()), same_liobn, &s);
+	return s && !spapr_tce_find_by_liobn(PANE2_LIOBN(s->vdev.reg));
+}
+
 static bool usable(SpaprVasi *s, Error **errp)
 {
 	if (!s->path) {
@@ -1424,8 +1441,8 @@ static bool usable(SpaprVasi *s, Error **errp)
 		error_setg(errp, "it works with -accel tcg only");
 		return false;
 	}
-	if (spapr_tce_find_by_liobn(PANE2_LIOBN(s->vdev.reg))) {
-		error_setg(errp, "reg=%#x: the LIOBN of its second pane is taken",
+	if (!liobn_is_free(s)) {
+		error_setg(errp, "reg=%#x: it, or the LIOBN of its second pane is taken",
 			   s->vdev.reg);
 		return false;
 	}

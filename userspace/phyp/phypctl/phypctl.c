@@ -281,7 +281,7 @@ static json_t *event_params(const struct invocation *inv)
 		       inv->argv[1]);
 		return NULL;
 	}
-	return json_pack("{s:s, s:i}", "device", inv->argv[0], "code", (int)code);
+	return json_pack("{s:s, s:i}", "device", inv->argv[0], "event", (int)code);
 }
 
 static json_t *call_params(const struct invocation *inv)

@@ -45,7 +45,7 @@ static void system_info(struct rpc_request *req, const json_t *params,
 
 static const struct rpc_param event_params[] = {
 	{ "device", RPC_STRING, .required = true },
-	{ "code", RPC_INTEGER, true, .min = 1, .max = UINT8_MAX },
+	{ "event", RPC_INTEGER, true, .min = 1, .max = UINT8_MAX },
 	{ }
 };
 
@@ -60,7 +60,7 @@ static void device_fault(struct rpc_request *req, const json_t *params,
 		rpc_fail(req, RPC_NOT_FOUND, "no device \"%s\"", name);
 		return;
 	}
-	ret = device_event(device, (uint32_t)rpc_get_u64(params, "code", 0));
+	ret = device_event(device, (uint32_t)rpc_get_u64(params, "event", 0));
 	if (ret == -ENOTCONN)
 		rpc_fail(req, RPC_STATE, "device \"%s\" has no client", name);
 	else if (ret)
