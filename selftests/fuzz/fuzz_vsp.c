@@ -220,7 +220,7 @@ static void open_all(struct fuzz *f)
 	while (vasi_reap(f->dev, &ev, 1) <= 0)
 		wait_cqe(f);
 	fuzz_check(ev.type == VASI_EV_OPENED && !ev.status);
-	fuzz_check(vasi_pool_setup(f->s, 8192, BUFFERS) == 0);
+	fuzz_check(vasi_pool_setup(f->s, 8192, BUFFERS, 0) == 0);
 	for (uint32_t i = 0; i < BUFFERS / 2; i++)
 		fuzz_check(!vasi_post(f->s, 0, i));
 	reap(f);

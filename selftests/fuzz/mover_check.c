@@ -310,7 +310,7 @@ static void compare(struct side *side, const void *bytes, uint32_t count)
 void peer_download(struct host *h, const struct vasi_session *s, uint64_t data)
 {
 	const struct session *session = vasi_session_data(s);
-	const uint8_t *base = s->dev->pane.base;
+	const uint8_t *base = to_user(s->dev)->pane.base;
 	struct fuzz *f = h->ctx;
 	struct side *side = &f->side[session->index];
 	struct vasi_segment seg;
@@ -334,9 +334,9 @@ static const struct vasi_buf *buffer_at(const struct move *m, uint64_t offset)
 		for (unsigned int p = 0; s && p < s->pool_count; p++) {
 			const struct vasi_pool *pool = &s->pools[p];
 
-			if (offset >= pool->offset &&
-			    offset - pool->offset < (uint64_t)pool->bytes * pool->count)
-				return &pool->bufs[(offset - pool->offset) / pool->bytes];
+			if (offset >= pool->place &&
+			    offset - pool->place < (uint64_t)pool->bytes * pool->count)
+				return &pool->bufs[(offset - pool->place) / pool->bytes];
 		}
 	}
 	return NULL;
@@ -345,7 +345,7 @@ static const struct vasi_buf *buffer_at(const struct move *m, uint64_t offset)
 static void check_piece(void *ctx, const struct iovec *iov, bool receive)
 {
 	struct fuzz *f = ctx;
-	const struct vasi_pane *pane = &f->h->user->dev.pane;
+	const struct vasi_pane *pane = &f->h->user->pane;
 	uint64_t offset = (uint64_t)((uint8_t *)iov->iov_base - pane->base);
 	const struct vasi_buf *buf;
 	uint64_t page;

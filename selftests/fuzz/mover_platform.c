@@ -143,7 +143,7 @@ static void *dma_map(void *ctx, uint32_t ioba, uint32_t length)
 
 	if (!h->user)
 		return NULL;
-	pane = &h->user->dev.pane;
+	pane = &h->user->pane;
 	if (length > pane->bytes || ioba > pane->bytes - length)
 		return NULL;
 	return pane->base + ioba;
@@ -303,8 +303,8 @@ static int link_open(const char *path, const struct vasi_device_params *params,
 	h->user = user;
 	user->dev.ops = &vasi_user_transport;
 	user->fd = -1;
-	fuzz_check(!vasi_pane_create(&user->dev.pane, params->pane_bytes + slots));
-	fuzz_check(!vasi_pane_alloc(&user->dev.pane, slots, &offset) && !offset);
+	fuzz_check(!vasi_pane_create(&user->pane, params->pane_bytes + slots));
+	fuzz_check(!vasi_pane_alloc(&user->pane, slots, &offset) && !offset);
 	agree(h, params);
 	*dev = &user->dev;
 	return 0;
@@ -320,7 +320,7 @@ static void link_close_device(struct vasi_device *dev)
 		;
 	user_requests_free(h->user);
 	user_windows_free(h->user);
-	vasi_pane_destroy(&dev->pane);
+	vasi_pane_destroy(&h->user->pane);
 	free(h->user);
 	h->user = NULL;
 }
@@ -365,26 +365,50 @@ static void link_donor_close(struct vasi_donor *donor)
 	free(donor);
 }
 
-static int64_t link_donor_hcall(struct vasi_donor *donor, uint64_t number,
-				const uint64_t *args, unsigned int count,
-				uint64_t *result)
+static int64_t link_hcall(uint64_t number, const uint64_t arg[4], uint64_t ret[4])
 {
 	struct host *h = host_of_path;
-	uint64_t arg[8] = { 0 }, ret[4];
+
+	if (h->user->dev.lost)
+		return VASI_RC_HARDWARE;
+	return phyp_hcall(h->vdev, number, arg, ret);
+}
+
+static int64_t link_donate(struct vasi_donor *donor, const struct vasi_session *s)
+{
+	const uint64_t arg[4] = { (uint64_t)s->top << 32 | s->bottom };
+	uint64_t ret[4];
+
+	(void)donor;
+	return link_hcall(VASI_H_DONOR_OPERATION, arg, ret);
+}
+
+static int64_t link_stream_state(struct vasi_donor *donor, uint64_t stream_id,
+				 uint64_t *state)
+{
+	const uint64_t arg[4] = { stream_id };
+	uint64_t ret[4] = { 0 };
 	int64_t rc;
 
 	(void)donor;
-	if (h->user->dev.lost)
-		return VASI_RC_HARDWARE;
-	memcpy(arg, args, count * sizeof(*args));
-	rc = phyp_hcall(h->vdev, number, arg, ret);
-	if (result)
-		*result = ret[0];
+	rc = link_hcall(VASI_H_STATE, arg, ret);
+	*state = ret[0];
 	return rc;
+}
+
+static int64_t link_stream_cancel(struct vasi_donor *donor, uint64_t stream_id,
+				  uint32_t reason)
+{
+	const uint64_t arg[4] = { stream_id, VASI_SIGNAL_CANCEL, reason };
+	uint64_t ret[4];
+
+	(void)donor;
+	return link_hcall(VASI_H_SIGNAL, arg, ret);
 }
 
 const struct vasi_transport vasi_user_transport = {
 	.name		= "link in memory",
+	.session_bytes	= sizeof(struct user_session),
 	.open		= link_open,
 	.close		= link_close_device,
 	.attach		= link_attach,
@@ -396,6 +420,8 @@ const struct vasi_transport vasi_user_transport = {
 	.session_open	= user_session_open,
 	.session_close	= user_session_close,
 	.session_forget	= user_session_forget,
+	.pool_setup	= user_pool_setup,
+	.pool_free	= user_pool_free,
 	.post		= user_post,
 	.free_buffer	= user_free_buffer,
 	.respond	= user_respond,
@@ -404,12 +430,14 @@ const struct vasi_transport vasi_user_transport = {
 	.progress	= user_progress,
 	.message	= user_message,
 	.dirty_map	= user_dirty_map,
-	.translate	= user_translate,
+	.indirect_data	= user_indirect_data,
 	.window_get	= user_window_get,
 	.window_put	= user_window_put,
 	.donor_open	= link_donor_open,
 	.donor_close	= link_donor_close,
-	.donor_hcall	= link_donor_hcall,
+	.donate		= link_donate,
+	.stream_state	= link_stream_state,
+	.stream_cancel	= link_stream_cancel,
 };
 
 void host_lose_device(struct host *h)

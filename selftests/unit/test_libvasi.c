@@ -567,16 +567,16 @@ static void test_pools(void **state)
 	struct fixture *f = *state;
 	uint8_t *buffer;
 
-	assert_int_equal(vasi_pool_setup(f->s, 4096, 1), -EINVAL);
-	assert_int_equal(vasi_pool_setup(f->s, 8193, 1), -EINVAL);
-	assert_int_equal(vasi_pool_setup(f->s, (8 << 20) + 4096, 1), -EINVAL);
-	assert_int_equal(vasi_pool_setup(f->s, 8192, 0), -EINVAL);
-	assert_int_equal(vasi_pool_setup(f->s, 8192, UINT32_MAX), -EINVAL);
-	assert_int_equal(vasi_pool_setup(f->s, 8 << 20, 1 << 20), -ENOMEM);
+	assert_int_equal(vasi_pool_setup(f->s, 4096, 1, 0), -EINVAL);
+	assert_int_equal(vasi_pool_setup(f->s, 8193, 1, 0), -EINVAL);
+	assert_int_equal(vasi_pool_setup(f->s, (8 << 20) + 4096, 1, 0), -EINVAL);
+	assert_int_equal(vasi_pool_setup(f->s, 8192, 0, 0), -EINVAL);
+	assert_int_equal(vasi_pool_setup(f->s, 8192, UINT32_MAX, 0), -EINVAL);
+	assert_int_equal(vasi_pool_setup(f->s, 8 << 20, 1 << 20, 0), -ENOMEM);
 	assert_non_null(strstr(vasi_device_error(f->dev), "pane"));
 	/* All of what was asked for at open is there */
-	assert_int_equal(vasi_pool_setup(f->s, 1 << 20, 4), 0);
-	assert_int_equal(vasi_pool_setup(f->s, 8192, 1), -ENOMEM);
+	assert_int_equal(vasi_pool_setup(f->s, 1 << 20, 4, 0), 0);
+	assert_int_equal(vasi_pool_setup(f->s, 8192, 1, 0), -ENOMEM);
 	buffer = vasi_buffer(f->s, 0, 3);
 	assert_non_null(buffer);
 	assert_ptr_equal(buffer, (uint8_t *)vasi_buffer(f->s, 0, 0) + (3 << 20));
@@ -606,13 +606,13 @@ static void test_pool_zeroed(void **state)
 	for (unsigned int i = 0; i < 3; i++) {
 		s[i] = open_session(f, STREAM + 1 + i, BOTTOM + 1 + i);
 		tops[i] = f->top;
-		assert_int_equal(vasi_pool_setup(s[i], 1 << 20, 1), 0);
+		assert_int_equal(vasi_pool_setup(s[i], 1 << 20, 1, 0), 0);
 		memset(vasi_buffer(s[i], 0, 0), 0xaa, 1 << 20);
 	}
 	close_session(f, s[0], tops[0]);
 	close_session(f, s[2], tops[2]);
 	close_session(f, s[1], tops[1]);
-	assert_int_equal(vasi_pool_setup(f->s, 1 << 20, 4), 0);
+	assert_int_equal(vasi_pool_setup(f->s, 1 << 20, 4, 0), 0);
 	buffer = vasi_buffer(f->s, 0, 0);
 	for (unsigned int i = 0; i < 4 << 20; i++)
 		assert_int_equal(buffer[i], 0);
@@ -624,8 +624,8 @@ static void test_pool_sizes(void **state)
 
 	/* The platform has two: pools of one size share, downloads do not count */
 	for (uint32_t i = 0; i < 3; i++)
-		assert_int_equal(vasi_pool_setup(f->s, 8192 + i * 4096, 2), i);
-	assert_int_equal(vasi_pool_setup(f->s, 8192, 2), 3);
+		assert_int_equal(vasi_pool_setup(f->s, 8192 + i * 4096, 2, 0), i);
+	assert_int_equal(vasi_pool_setup(f->s, 8192, 2, 0), 3);
 	assert_int_equal(vasi_post(f->s, 0, 0), 0);
 	assert_int_equal(vasi_post(f->s, 1, 0), 0);
 	assert_int_equal(vasi_post(f->s, 2, 0), -ENOSPC);
@@ -673,7 +673,7 @@ static void test_post_few(void **state)
 	struct fixture *f = *state;
 	uint64_t seen[3];
 
-	vasi_pool_setup(f->s, 8192, 3);
+	vasi_pool_setup(f->s, 8192, 3, 0);
 	assert_int_equal(vasi_post(f->s, 0, 3), -EINVAL);
 	assert_int_equal(vasi_post(f->s, 1, 0), -EINVAL);
 	for (uint32_t i = 0; i < 3; i++)
@@ -717,7 +717,7 @@ static void test_post_many(void **state)
 {
 	struct fixture *f = *state;
 
-	vasi_pool_setup(f->s, 8192, 300);
+	vasi_pool_setup(f->s, 8192, 300, 0);
 	for (uint32_t i = 0; i < 300; i++)
 		assert_int_equal(vasi_post(f->s, 0, i), 0);
 	assert_int_equal(check_indirect(f, 8192), 255);
@@ -747,7 +747,7 @@ static void test_post_many_singly(void **state)
 	struct fixture *f = *state;
 	unsigned int packets;
 
-	vasi_pool_setup(f->s, 8192, 100);
+	vasi_pool_setup(f->s, 8192, 101, 0);
 	for (uint32_t i = 0; i < 100; i++)
 		vasi_post(f->s, 0, i);
 	packets = f->p.packets;
@@ -757,7 +757,7 @@ static void test_post_many_singly(void **state)
 	for (uint32_t i = 0; i < 100; i++)
 		expect(f, VASI_FMT_ADD_BUFFER);
 	/* Nor is the indirect form of downloads used where it is not offered */
-	assert_int_equal(vasi_download(f->s, 0, 0, 1, true, 0), -EOPNOTSUPP);
+	assert_int_equal(vasi_download(f->s, 0, 100, 1, true, 0), -EOPNOTSUPP);
 }
 
 /* At most half the queue is outstanding; the rest waits, in order */
@@ -793,7 +793,7 @@ static void test_post_slots(void **state)
 	unsigned int lists = 0, singles = 0;
 	struct vasi_msg answers[300];
 
-	vasi_pool_setup(f->s, 8192, 400);
+	vasi_pool_setup(f->s, 8192, 400, 0);
 	for (uint32_t i = 0; i < 400; i++) {
 		vasi_post(f->s, 0, i);
 		if (i % 8 == 7)
@@ -832,7 +832,7 @@ static void test_add_refused(void **state)
 	struct fixture *f = *state;
 	uint64_t correlator;
 
-	vasi_pool_setup(f->s, 8192, 3);
+	vasi_pool_setup(f->s, 8192, 3, 0);
 	for (uint32_t i = 0; i < 3; i++)
 		vasi_post(f->s, 0, i);
 	flush(f);
@@ -861,7 +861,7 @@ static void test_add_refused(void **state)
 
 static void post_list(struct fixture *f, uint32_t count)
 {
-	vasi_pool_setup(f->s, 8192, count);
+	vasi_pool_setup(f->s, 8192, count, 0);
 	for (uint32_t i = 0; i < count; i++)
 		vasi_post(f->s, 0, i);
 	assert_int_equal(check_indirect(f, 8192), count);
@@ -945,7 +945,7 @@ static void test_free_buffer(void **state)
 	struct fixture *f = *state;
 	uint64_t correlator;
 
-	vasi_pool_setup(f->s, 8192, 2);
+	vasi_pool_setup(f->s, 8192, 2, 0);
 	correlator = correlator_at(post_one(f, 0, 1, 8192));
 	assert_int_equal(vasi_free_buffer(f->s, 1, 7), -EINVAL);
 	assert_int_equal(vasi_free_buffer(f->s, 0, 7), 0);
@@ -1019,7 +1019,7 @@ static void test_operation(void **state)
 	struct iovec iov[4];
 	uint8_t *buffer;
 
-	vasi_pool_setup(f->s, 8192, 2);
+	vasi_pool_setup(f->s, 8192, 2, 0);
 	buffer = post_one(f, 0, 1, 8192);
 	assert_int_equal(vasi_operation_iov(f->s, 0, 1, iov, 4), -EBUSY);
 	assert_int_equal(vasi_respond(f->s, 0, 1, VASI_SUCCESS, 0, false), -EBUSY);
@@ -1064,7 +1064,7 @@ static void test_operation_changed(void **state)
 	struct iovec iov[4];
 	uint8_t *buffer;
 
-	vasi_pool_setup(f->s, 8192, 1);
+	vasi_pool_setup(f->s, 8192, 1, 0);
 	buffer = post_one(f, 0, 0, 8192);
 	send_text(f, buffer, "partition", VASI_OP_WRITE);
 	next_event(f, VASI_EV_OPERATION);
@@ -1104,7 +1104,7 @@ static void test_operation_refused(void **state)
 	struct fixture *f = *state;
 	uint8_t *buffer;
 
-	vasi_pool_setup(f->s, 8192, 1);
+	vasi_pool_setup(f->s, 8192, 1, 0);
 	buffer = post_one(f, 0, 0, 8192);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct vasi_seg_builder b;
@@ -1131,7 +1131,7 @@ static void test_forged_correlators(void **state)
 	unsigned int seed = 2;
 	uint8_t *buffer;
 
-	vasi_pool_setup(f->s, 8192, 2);
+	vasi_pool_setup(f->s, 8192, 2, 0);
 	buffer = post_one(f, 0, 0, 8192);
 	first = correlator_at(buffer);
 	/* A bit more or less is another correlator */
@@ -1179,7 +1179,7 @@ static void test_operation_after_close(void **state)
 	struct fixture *f = *state;
 	uint64_t correlator;
 
-	vasi_pool_setup(f->s, 8192, 1);
+	vasi_pool_setup(f->s, 8192, 1, 0);
 	correlator = correlator_at(post_one(f, 0, 0, 8192));
 	vasi_session_close(f->s, 0);
 	expect(f, VASI_FMT_CLOSE);
@@ -1242,7 +1242,7 @@ static void test_indirect_operation(void **state)
 	uint8_t *buffer;
 	uint32_t word;
 
-	vasi_pool_setup(f->s, 8192, 1);
+	vasi_pool_setup(f->s, 8192, 1, 0);
 	buffer = post_one(f, 0, 0, 8192);
 	send_window(f, 3);
 	vio_send_map(f->p.fd, 3, 0x80000000, 65536, 8192);
@@ -1285,7 +1285,7 @@ static void test_indirect_refused_segments(void **state)
 	struct fixture *f = *state;
 	uint8_t *buffer;
 
-	vasi_pool_setup(f->s, 8192, 1);
+	vasi_pool_setup(f->s, 8192, 1, 0);
 	buffer = post_one(f, 0, 0, 8192);
 	send_window(f, 1);
 	send_window(f, 2);
@@ -1311,7 +1311,7 @@ static void test_remap(void **state)
 	uint32_t word;
 	uint8_t *buffer;
 
-	vasi_pool_setup(f->s, 8192, 1);
+	vasi_pool_setup(f->s, 8192, 1, 0);
 	buffer = post_one(f, 0, 0, 8192);
 	send_window(f, 1);
 	/* Slots of 64 KiB, mapped anew at random: the last meaning counts */
@@ -1371,7 +1371,7 @@ static void test_download(void **state)
 	uint64_t correlator;
 	uint32_t bytes;
 
-	vasi_pool_setup(f->s, 8192, 2);
+	vasi_pool_setup(f->s, 8192, 2, 0);
 	assert_true(vasi_download_room(f->s, 0) > 8192 - 64);
 	for (int indirect = 0; indirect < 2; indirect++) {
 		uint32_t room = vasi_download_room(f->s, 0);
@@ -1404,7 +1404,7 @@ static void test_download_answers(void **state)
 	struct vasi_msg asked[4];
 	uint32_t bytes;
 
-	vasi_pool_setup(f->s, 8192, 4);
+	vasi_pool_setup(f->s, 8192, 4, 0);
 	for (uint32_t i = 0; i < 4; i++) {
 		vasi_download(f->s, 0, i, 1 + i, i & 1, i);
 		read_download(f, &bytes, &correlators[i]);
@@ -1442,7 +1442,7 @@ static void test_order(void **state)
 {
 	struct fixture *f = *state;
 
-	vasi_pool_setup(f->s, 8192, 8);
+	vasi_pool_setup(f->s, 8192, 8, 0);
 	vasi_post(f->s, 0, 0);
 	vasi_download(f->s, 0, 1, 1, false, 0);
 	vasi_post(f->s, 0, 2);
@@ -1590,7 +1590,7 @@ static void test_dirty_map(void **state)
 {
 	struct fixture *f = *state;
 
-	vasi_pool_setup(f->s, 8192, 1);
+	vasi_pool_setup(f->s, 8192, 1, 0);
 	assert_int_equal(vasi_dirty_map(f->s, 0, 0, 0, 0, 0, false, 0), -EINVAL);
 	assert_int_equal(vasi_dirty_map(f->s, 0, 0, 0, 1, 8192, false, 0), -EINVAL);
 	assert_int_equal(vasi_dirty_map(f->s, 0, 0, 0, 8192 * 8, 0, false, 0), -EINVAL);
@@ -1628,7 +1628,7 @@ static void test_dirty_map_echo(void **state)
 	vasi_device_attach(f->dev, &f->ring, TAG);
 	assert_false(vasi_device_info(f->dev)->dirty_map);
 	f->s = open_session(f, STREAM, BOTTOM);
-	vasi_pool_setup(f->s, 8192, 1);
+	vasi_pool_setup(f->s, 8192, 1, 0);
 	assert_int_equal(vasi_dirty_map(f->s, 0, 0, 0, 1, 0, false, 0), -EOPNOTSUPP);
 }
 
@@ -1653,7 +1653,7 @@ static void test_dma(void **state)
 	uint32_t ioba = FIRST_IOBA;
 	uint8_t *buffer;
 
-	vasi_pool_setup(f->s, 8192, 1);
+	vasi_pool_setup(f->s, 8192, 1, 0);
 	buffer = vasi_buffer(f->s, 0, 0);
 	memcpy(buffer + 100, "read me", 7);
 	vio_send_dma_read(f->p.fd, 1, 1, ioba + 100, 7);
@@ -1917,7 +1917,7 @@ static void test_lost(void **state)
 
 		setup_session(state);
 		f = *state;
-		vasi_pool_setup(f->s, 8192, 2);
+		vasi_pool_setup(f->s, 8192, 2, 0);
 		vasi_post(f->s, 0, 0);
 		vasi_progress(f->s, 0);
 		flush(f);
@@ -1964,7 +1964,7 @@ static void test_lost_random(void **state)
 
 		setup_session(state);
 		f = *state;
-		vasi_pool_setup(f->s, 8192, 16);
+		vasi_pool_setup(f->s, 8192, 16, 0);
 		for (uint32_t i = 0; i < 8; i++)
 			vasi_post(f->s, 0, i);
 		vasi_download(f->s, 0, 9, 100, false, 0);

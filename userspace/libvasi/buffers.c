@@ -1,25 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Pools of buffers, and who owns each buffer.
- *
- * A correlator is session, pool, index and a generation that changes with every
- * post and download.  It is only ever a claim: what it names is looked up, and
- * the buffer must be in the state, and carry the generation, that the claim
- * implies.
  */
-#include <assert.h>
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/util.h"
 #include "libvasi/internal.h"
-
-#define INDEX_SHIFT	VASI_GENERATION_BITS
-#define POOL_SHIFT	(INDEX_SHIFT + VASI_INDEX_BITS)
-#define SESSION_SHIFT	(POOL_SHIFT + VASI_POOL_BITS)
-static_assert(SESSION_SHIFT + VASI_SESSION_BITS == 64, "a correlator has 64 bits");
 
 #define TO(owner)	(1u << VASI_OWNER_##owner)
 
@@ -28,7 +15,7 @@ static const unsigned int allowed_moves[VASI_OWNERS] = {
 	[VASI_OWNER_USER]	= TO(POSTING) | TO(DOWNLOAD) | TO(DIRTY_MAP),
 	[VASI_OWNER_POSTING]	= TO(PLATFORM),
 	[VASI_OWNER_PLATFORM]	= TO(FILLED) | TO(USER) | TO(POSTING),
-	[VASI_OWNER_FILLED]	= TO(USER),
+	[VASI_OWNER_FILLED]	= TO(USER) | TO(PLATFORM),
 	[VASI_OWNER_DOWNLOAD]	= TO(USER),
 	[VASI_OWNER_DIRTY_MAP]	= TO(USER),
 };
@@ -54,14 +41,6 @@ struct vasi_buf *vasi_buf_get(const struct vasi_session *s, uint16_t pool,
 	return &s->pools[pool].bufs[index];
 }
 
-/* Its I/O address in the first pane; the buffer exists */
-uint64_t vasi_buf_offset(const struct vasi_session *s, uint16_t pool, uint32_t index)
-{
-	const struct vasi_pool *p = &s->pools[pool];
-
-	return p->offset + (uint64_t)index * p->bytes;
-}
-
 /* Pool and index of a buffer of @s */
 void vasi_buf_place(const struct vasi_session *s, const struct vasi_buf *buf,
 		    uint16_t *pool, uint32_t *index)
@@ -77,37 +56,6 @@ void vasi_buf_place(const struct vasi_session *s, const struct vasi_buf *buf,
 	}
 }
 
-/* Give a buffer a new correlator; returns it.  Every earlier one is void. */
-uint64_t vasi_buf_mark(struct vasi_session *s, uint16_t pool, uint32_t index)
-{
-	struct vasi_buf *buf = &s->pools[pool].bufs[index];
-
-	buf->generation = vasi_next_generation(s->dev);
-	return (uint64_t)s->index << SESSION_SHIFT | (uint64_t)pool << POOL_SHIFT |
-	       (uint64_t)index << INDEX_SHIFT | buf->generation;
-}
-
-/*
- * What a correlator from the platform names.  Returns -ENOENT unless there is
- * such a buffer and it is the one that carries this correlator now.
- */
-int vasi_buf_find(struct vasi_device *dev, uint64_t correlator,
-		  struct vasi_session **s, uint16_t *pool, uint32_t *index)
-{
-	uint32_t session = (uint32_t)(correlator >> SESSION_SHIFT);
-	struct vasi_buf *buf;
-
-	if (session >= VASI_MAX_SESSIONS || !dev->sessions[session])
-		return -ENOENT;
-	*s = dev->sessions[session];
-	*pool = (uint16_t)(correlator >> POOL_SHIFT & (VASI_MAX_POOLS - 1));
-	*index = (uint32_t)(correlator >> INDEX_SHIFT & (VASI_MAX_BUFFERS - 1));
-	buf = vasi_buf_get(*s, *pool, *index);
-	if (!buf || buf->generation != (correlator & VASI_GENERATION_MASK))
-		return -ENOENT;
-	return 0;
-}
-
 /* Drop what a FILLED buffer holds on to */
 void vasi_buf_release(struct vasi_session *s, struct vasi_buf *buf)
 {
@@ -121,11 +69,14 @@ void vasi_buf_release(struct vasi_session *s, struct vasi_buf *buf)
  * @s:		session
  * @bytes:	of each buffer: a multiple of 4 KiB, 8 KiB to 8 MiB
  * @count:	how many, 1 to 2^20
+ * @fetch_bytes: indirect data that an operation in one of them may have, where they
+ *		have to be fetched; 0 for buffers that are not posted
  *
- * Return: the pool's number; -EINVAL; -ENOSPC: 64 pools; -ENOMEM: the pane is
- * used up, or no memory.
+ * Return: the pool's number; -EINVAL; -ENOSPC: too many pools or buffers; -ENOMEM:
+ * the pane is used up, or no memory; -ENODEV.
  */
-int vasi_pool_setup(struct vasi_session *s, uint32_t bytes, uint32_t count)
+int vasi_pool_setup(struct vasi_session *s, uint32_t bytes, uint32_t count,
+		    uint32_t fetch_bytes)
 {
 	struct vasi_device *dev = s->dev;
 	struct vasi_pool *pool;
@@ -147,26 +98,18 @@ int vasi_pool_setup(struct vasi_session *s, uint32_t bytes, uint32_t count)
 	pool->bufs = calloc(count, sizeof(*pool->bufs));
 	if (!pool->bufs)
 		return -ENOMEM;
-	ret = vasi_pane_alloc(&dev->pane, (uint64_t)bytes * count, &pool->offset);
-	if (ret) {
-		free(pool->bufs);
-		pool->bufs = NULL;
-		return vasi_device_fail(dev, ret,
-					"no room for %u buffers of %u bytes in a pane of %llu",
-					count, bytes, (unsigned long long)dev->pane.bytes);
-	}
 	pool->bytes = bytes;
 	pool->count = count;
-	pool->posted = false;
+	ret = dev->ops->pool_setup(s, (uint16_t)s->pool_count, fetch_bytes);
+	if (ret) {
+		free(pool->bufs);
+		memset(pool, 0, sizeof(*pool));
+		return ret;
+	}
 	return (int)s->pool_count++;
 }
 
-/*
- * Give all pools of a session back, zeroed.  The platform has forgotten them,
- * unless the device is lost: then it may not know yet, and may still be taking
- * what a buffer holds.  Zeros would be taken for contents, so the memory stays
- * as it is until the device is closed.
- */
+/* Give all pools of a session back */
 void vasi_pools_free(struct vasi_session *s)
 {
 	while (s->pool_count) {
@@ -174,9 +117,7 @@ void vasi_pools_free(struct vasi_session *s)
 
 		for (uint32_t i = 0; i < pool->count; i++)
 			vasi_buf_release(s, &pool->bufs[i]);
-		if (!s->dev->lost)
-			vasi_pane_free(&s->dev->pane, pool->offset,
-				       (uint64_t)pool->bytes * pool->count);
+		s->dev->ops->pool_free(s, (uint16_t)s->pool_count);
 		free(pool->bufs);
 		memset(pool, 0, sizeof(*pool));
 	}
@@ -194,7 +135,7 @@ void *vasi_buffer(const struct vasi_session *s, uint16_t pool, uint32_t index)
 {
 	if (!vasi_buf_get(s, pool, index))
 		return NULL;
-	return s->dev->pane.base + vasi_buf_offset(s, pool, index);
+	return s->pools[pool].base + (uint64_t)index * s->pools[pool].stride;
 }
 
 /* Whether the platform has room for the pool: it counts different sizes */
@@ -315,7 +256,7 @@ int vasi_free_buffer(struct vasi_session *s, uint16_t pool, uint64_t token)
 	ret = s->dev->ops->post(s);
 	if (ret)
 		return ret;
-	return s->dev->ops->free_buffer(s, s->pools[pool].bytes, token);
+	return s->dev->ops->free_buffer(s, pool, token);
 }
 
 /**
@@ -330,7 +271,7 @@ void *vasi_download_data(const struct vasi_session *s, uint16_t pool, uint32_t i
 {
 	uint8_t *buffer = vasi_buffer(s, pool, index);
 
-	return buffer ? buffer + VASI_DOWNLOAD_HEAD : NULL;
+	return buffer ? buffer + s->pools[pool].data_offset : NULL;
 }
 
 /**
@@ -344,36 +285,7 @@ uint32_t vasi_download_room(const struct vasi_session *s, uint16_t pool)
 {
 	if (pool >= s->pool_count)
 		return 0;
-	return s->pools[pool].bytes - VASI_DOWNLOAD_HEAD - VASI_DOWNLOAD_TAIL;
-}
-
-/*
- * Write the specifier around, or behind, data that are already in place.
- * Indirect: the specifier is at the buffer's end, since the data follow its
- * start.  Returns its offset in the buffer, and its bytes in @used.
- */
-static uint32_t build_download(struct vasi_session *s, uint16_t pool, uint32_t index,
-			       uint32_t bytes, bool indirect, uint64_t correlator,
-			       uint32_t *used)
-{
-	uint8_t *buffer = vasi_buffer(s, pool, index);
-	uint32_t size = s->pools[pool].bytes;
-	struct vasi_seg_builder builder;
-	uint32_t offset = 0;
-
-	if (indirect) {
-		offset = size - VASI_DOWNLOAD_TAIL;
-		vasi_download_begin(&builder, buffer + offset, VASI_DOWNLOAD_TAIL,
-				    correlator);
-		vasi_download_add_indirect(&builder, bytes,
-					   (uint32_t)vasi_buf_offset(s, pool, index) +
-					   VASI_DOWNLOAD_HEAD);
-	} else {
-		vasi_download_begin(&builder, buffer, size, correlator);
-		vasi_seg_add_immediate(&builder, bytes);
-	}
-	*used = vasi_seg_end(&builder, buffer + offset);
-	return offset;
+	return s->pools[pool].room;
 }
 
 /**
@@ -394,27 +306,18 @@ int vasi_download(struct vasi_session *s, uint16_t pool, uint32_t index,
 		  uint32_t bytes, bool indirect, uint64_t token)
 {
 	struct vasi_buf *buf = vasi_buf_get(s, pool, index);
-	struct vasi_device *dev = s->dev;
-	uint32_t offset, used;
-	uint64_t correlator;
 	int ret = check_open(s);
 
 	if (ret)
 		return ret;
 	if (!buf || !bytes || bytes > vasi_download_room(s, pool))
 		return -EINVAL;
-	if (!(dev->info.features & (indirect ? VASI_CAP_DOWNLOAD_INDIRECT :
-				    VASI_CAP_DOWNLOAD_IMMEDIATE)))
-		return -EOPNOTSUPP;
 	ret = vasi_buf_move(buf, VASI_OWNER_USER, VASI_OWNER_DOWNLOAD);
 	if (ret)
 		return ret;
-	correlator = vasi_buf_mark(s, pool, index);
-	offset = build_download(s, pool, index, bytes, indirect, correlator, &used);
-	ret = dev->ops->post(s);
+	ret = s->dev->ops->post(s);
 	if (!ret)
-		ret = dev->ops->download(s, (uint32_t)vasi_buf_offset(s, pool, index) +
-					 offset, used, correlator, token);
+		ret = s->dev->ops->download(s, pool, index, bytes, indirect, token);
 	if (ret)
 		vasi_buf_move(buf, VASI_OWNER_DOWNLOAD, VASI_OWNER_USER);
 	return ret;
@@ -441,14 +344,15 @@ int vasi_dirty_map(struct vasi_session *s, uint16_t pool, uint32_t index,
 		   bool clear, uint64_t token)
 {
 	struct vasi_buf *buf = vasi_buf_get(s, pool, index);
-	struct vasi_dirty_map_specifier spec = { .first_page = htobe64(first_page) };
-	struct vasi_device *dev = s->dev;
-	__be64 correlator;
+	const struct vasi_dirty_ask ask = {
+		.first_page = first_page, .pages = pages, .granule = granule,
+		.clear = clear,
+	};
 	int ret = check_open(s);
 
 	if (ret)
 		return ret;
-	if (!dev->info.dirty_map)
+	if (!s->dev->info.dirty_map)
 		return -EOPNOTSUPP;
 	if (!buf || !pages || (granule && granule != 4096 && granule != 65536) ||
 	    ((uint64_t)pages + 7) / 8 > s->pools[pool].bytes - VASI_DIRTY_BITS_OFFSET)
@@ -456,16 +360,8 @@ int vasi_dirty_map(struct vasi_session *s, uint16_t pool, uint32_t index,
 	ret = vasi_buf_move(buf, VASI_OWNER_USER, VASI_OWNER_DIRTY_MAP);
 	if (ret)
 		return ret;
-	correlator = htobe64(vasi_buf_mark(s, pool, index));
-	spec.pages = htobe32(pages);
-	spec.granule = htobe32(granule);
-	spec.flags = htobe32(clear ? VASI_DIRTY_MAP_CLEAR : 0);
-	memcpy(vasi_buffer(s, pool, index), &correlator, sizeof(correlator));
-	memcpy((uint8_t *)vasi_buffer(s, pool, index) + VASI_CORRELATOR_BYTES, &spec,
-	       sizeof(spec));
 	buf->bytes = pages;
-	ret = dev->ops->dirty_map(s, (uint32_t)vasi_buf_offset(s, pool, index),
-				  s->pools[pool].bytes, be64toh(correlator), token);
+	ret = s->dev->ops->dirty_map(s, pool, index, &ask, token);
 	if (ret)
 		vasi_buf_move(buf, VASI_OWNER_DIRTY_MAP, VASI_OWNER_USER);
 	return ret;

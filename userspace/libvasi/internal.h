@@ -15,7 +15,7 @@
 #include "libvasi/vasi.h"
 #include "vasi_codec.h"
 
-/* Widths of the fields of a correlator and a TOP; see buffers.c and session.c */
+/* Widths of the fields of a correlator and a TOP; see user_buffers.c, session.c */
 #define VASI_SESSION_BITS	10
 #define VASI_POOL_BITS		6
 #define VASI_INDEX_BITS		20
@@ -31,9 +31,6 @@
 #define VASI_BUFFER_ALIGN	4096u
 #define VASI_MAX_PANE		(0x100000000ULL - 4096)
 
-/* Bytes kept at a download buffer's end for the specifier of the indirect form */
-#define VASI_DOWNLOAD_TAIL	24u
-#define VASI_DOWNLOAD_HEAD	(VASI_DOWNLOAD_DATA_OFFSET + VASI_SEG_IMMEDIATE_BYTES)
 #define VASI_DIRTY_BITS_OFFSET	(VASI_CORRELATOR_BYTES + \
 				 sizeof(struct vasi_dirty_map_specifier))
 
@@ -54,13 +51,15 @@ struct vasi_window;
  * struct vasi_buf - one buffer
  * @owner:	who owns it; changed by vasi_buf_move() only
  * @op_code:	FILLED: of the operation
- * @generation:	of the last correlator that was written into it
+ * @generation:	transport: tells what a buffer is used for now from what it was
+ *		used for before
  * @segments:	FILLED: segments of the operation
  * @next:	POSTING: the next one in the session's list
  * @window:	FILLED: the window its indirect segments lie in, or NULL; a
  *		reference
- * @op_correlator: FILLED: of the operation, as it was on arrival
- * @bytes:	FILLED: of stream data
+ * @op_correlator: FILLED: transport: of the operation, as it was on arrival
+ * @bytes:	FILLED: of stream data; DIRTY_MAP: pages asked for
+ * @fetched:	FILLED: transport: of indirect data
  */
 struct vasi_buf {
 	enum vasi_owner owner;
@@ -71,20 +70,31 @@ struct vasi_buf {
 	struct vasi_window *window;
 	uint64_t op_correlator;
 	uint64_t bytes;
+	uint64_t fetched;
 };
 
 /**
  * struct vasi_pool - buffers of one size
- * @offset:	of the first one in the first pane: its I/O address
+ * @base:	the first one
+ * @stride:	from one to the next
  * @bytes:	of each
  * @count:	how many
+ * @data_offset: of the data of a download
+ * @room:	for them
+ * @place:	transport: where it comes from
+ * @reserved:	transport: bytes that it takes, all in all
  * @posted:	one was posted once: counts as a pool of the platform
  * @bufs:	the buffers
  */
 struct vasi_pool {
-	uint64_t offset;
+	uint8_t *base;
+	uint32_t stride;
 	uint32_t bytes;
 	uint32_t count;
+	uint32_t data_offset;
+	uint32_t room;
+	uint64_t place;
+	uint64_t reserved;
 	bool posted;
 	struct vasi_buf *bufs;
 };
@@ -111,8 +121,6 @@ enum vasi_session_state {
  * @posting:	buffers in state POSTING, in order
  * @posting_tail: the last one
  * @posting_count: how many
- * @requests:	transport: requests that were sent, in order
- * @requests_tail: the last one
  */
 struct vasi_session {
 	struct vasi_device *dev;
@@ -128,34 +136,6 @@ struct vasi_session {
 	struct vasi_buf *posting;
 	struct vasi_buf *posting_tail;
 	unsigned int posting_count;
-	struct vasi_request *requests;
-	struct vasi_request *requests_tail;
-};
-
-/**
- * struct vasi_extent - a free piece of the first pane
- * @next:	the next one, at a higher offset
- * @offset:	where
- * @bytes:	how much
- */
-struct vasi_extent {
-	struct vasi_extent *next;
-	uint64_t offset;
-	uint64_t bytes;
-};
-
-/**
- * struct vasi_pane - the first pane: memory of all buffers
- * @fd:		memfd
- * @base:	mapped here
- * @bytes:	size
- * @free:	free pieces, by offset
- */
-struct vasi_pane {
-	int fd;
-	uint8_t *base;
-	uint64_t bytes;
-	struct vasi_extent *free;
 };
 
 /**
@@ -176,7 +156,6 @@ struct vasi_event_queue {
  * struct vasi_device - a device; transports embed it
  * @ops:	transport
  * @info:	what the platform offers
- * @pane:	first pane
  * @lost:	it is gone; @error says why
  * @lost_told:	VASI_EV_LOST was reaped
  * @generation:	last one used, for correlators and TOPs
@@ -187,7 +166,6 @@ struct vasi_event_queue {
 struct vasi_device {
 	const struct vasi_transport *ops;
 	struct vasi_device_info info;
-	struct vasi_pane pane;
 	bool lost;
 	bool lost_told;
 	uint32_t generation;
@@ -219,21 +197,10 @@ void vasi_session_opened(struct vasi_session *s, uint8_t status, uint32_t bottom
 void vasi_session_closed(struct vasi_session *s, uint8_t status, uint64_t token);
 void vasi_session_destroy(struct vasi_session *s);
 
-/* pane.c */
-int vasi_pane_create(struct vasi_pane *pane, uint64_t bytes);
-void vasi_pane_destroy(struct vasi_pane *pane);
-int vasi_pane_alloc(struct vasi_pane *pane, uint64_t bytes, uint64_t *offset);
-void vasi_pane_free(struct vasi_pane *pane, uint64_t offset, uint64_t bytes);
-void vasi_pane_limit(struct vasi_pane *pane, uint64_t bytes);
-
 /* buffers.c */
 int vasi_buf_move(struct vasi_buf *buf, enum vasi_owner from, enum vasi_owner to);
 struct vasi_buf *vasi_buf_get(const struct vasi_session *s, uint16_t pool,
 			      uint32_t index);
-uint64_t vasi_buf_offset(const struct vasi_session *s, uint16_t pool, uint32_t index);
-uint64_t vasi_buf_mark(struct vasi_session *s, uint16_t pool, uint32_t index);
-int vasi_buf_find(struct vasi_device *dev, uint64_t correlator,
-		  struct vasi_session **s, uint16_t *pool, uint32_t *index);
 void vasi_buf_place(const struct vasi_session *s, const struct vasi_buf *buf,
 		    uint16_t *pool, uint32_t *index);
 void vasi_buf_release(struct vasi_session *s, struct vasi_buf *buf);

@@ -15,12 +15,14 @@
  * struct op_walk - what walking an operation's segments finds
  * @bytes:	of stream data
  * @segments:	how many
+ * @fetched:	of them, in indirect segments
  * @window:	where the indirect ones lie; they all lie in one
  * @iov:	NULL, or takes where the data are
  * @max:	room there
  */
 struct op_walk {
 	uint64_t bytes;
+	uint64_t fetched;
 	uint32_t segments;
 	struct vasi_window *window;
 	struct iovec *iov;
@@ -28,35 +30,36 @@ struct op_walk {
 };
 
 /* Where a segment's data are; NULL if it is not one that may be here */
-static const void *segment_data(struct vasi_device *dev, const struct vasi_segment *seg,
-				struct op_walk *walk)
+static const void *segment_data(struct vasi_session *s, uint16_t pool, uint32_t index,
+				const struct vasi_segment *seg, struct op_walk *walk)
 {
-	struct vasi_window *window;
+	struct vasi_window *window = NULL;
 	const void *data;
 
 	if (seg->kind == VASI_SEG_IMMEDIATE)
 		return seg->data;
 	/* Skip and offset belong to indexed operations, which are not offered */
 	if (seg->kind != VASI_SEG_INDIRECT || !seg->length ||
-	    !(dev->info.operations & VASI_CAP_OP_WRITE_SEQ_INDIRECT))
+	    !(s->dev->info.operations & VASI_CAP_OP_WRITE_SEQ_INDIRECT))
 		return NULL;
-	data = dev->ops->translate(dev, seg->ioba, seg->length, &window);
+	data = s->dev->ops->indirect_data(s, pool, index, seg, walk->fetched, &window);
 	if (!data || (walk->window && walk->window != window))
 		return NULL;
 	walk->window = window;
+	walk->fetched += seg->length;
 	return data;
 }
 
 /* 0, -EBADMSG for segments that do not hold together, -ENOSPC */
-static int walk_segments(struct vasi_device *dev, struct vasi_seg_iter *it,
-			 struct op_walk *walk)
+static int walk_segments(struct vasi_session *s, uint16_t pool, uint32_t index,
+			 struct vasi_seg_iter *it, struct op_walk *walk)
 {
 	struct vasi_segment seg;
 	const void *data;
 	int ret;
 
 	while ((ret = vasi_op_next(it, &seg)) > 0) {
-		data = segment_data(dev, &seg, walk);
+		data = segment_data(s, pool, index, &seg, walk);
 		if (!data)
 			return -EBADMSG;
 		if (walk->iov) {
@@ -97,7 +100,7 @@ enum vasi_status vasi_operation_arrived(struct vasi_session *s, uint16_t pool,
 		return VASI_INVALID_TOP;
 	if (!(op.op_code & VASI_OP_WRITE) || op.op_code & VASI_OP_INDEXED)
 		return VASI_INVALID_OPERATION_SPECIFIER;
-	if (walk_segments(s->dev, &it, &walk))
+	if (walk_segments(s, pool, index, &it, &walk))
 		return VASI_INVALID_OPERATION_SPECIFIER;
 	vasi_buf_move(buf, VASI_OWNER_PLATFORM, VASI_OWNER_FILLED);
 	buf->op_code = op.op_code;
@@ -137,7 +140,7 @@ int vasi_operation_iov(struct vasi_session *s, uint16_t pool, uint32_t index,
 	if (vasi_op_parse(vasi_buffer(s, pool, index), s->pools[pool].bytes, &op, &it) !=
 	    VASI_SUCCESS)
 		return -EBADMSG;
-	ret = walk_segments(s->dev, &it, &walk);
+	ret = walk_segments(s, pool, index, &it, &walk);
 	if (ret)
 		return ret;
 	if (walk.bytes != buf->bytes || walk.window != buf->window)
@@ -172,15 +175,12 @@ int vasi_respond(struct vasi_session *s, uint16_t pool, uint32_t index,
 		return -ENOTCONN;
 	if (buf->owner != VASI_OWNER_FILLED)
 		return -EBUSY;
-	if (status != VASI_SUCCESS || buf->op_code & VASI_OP_RESPOND_ALWAYS) {
-		ret = s->dev->ops->respond(s, buf->op_correlator, status, residual);
-		if (ret)
-			return ret;
-	}
-	vasi_buf_release(s, buf);
-	vasi_buf_move(buf, VASI_OWNER_FILLED, VASI_OWNER_USER);
 	/* A session that closes takes no more buffers */
-	if (!post || s->state != VASI_SESSION_OPEN)
-		return 0;
-	return vasi_post_buf(s, pool, buf);
+	post = post && s->state == VASI_SESSION_OPEN;
+	ret = s->dev->ops->respond(s, pool, index, status, residual, post);
+	if (ret < 0)
+		return ret;
+	vasi_buf_release(s, buf);
+	vasi_buf_move(buf, VASI_OWNER_FILLED, ret ? VASI_OWNER_PLATFORM : VASI_OWNER_USER);
+	return post && !ret ? vasi_post_buf(s, pool, buf) : 0;
 }

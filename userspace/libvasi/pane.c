@@ -11,8 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/util.h"
-#include "libvasi/internal.h"
+#include "libvasi/user.h"
 
 /* Whole pages: buffers of different owners never share one */
 static uint64_t page_align(uint64_t bytes)

@@ -76,7 +76,7 @@ int vasi_session_open(struct vasi_device *dev, uint64_t stream_id,
 	if (free_index(dev, &index))
 		return vasi_device_fail(dev, -ENOSPC, "%u sessions are open: limit",
 					VASI_MAX_SESSIONS);
-	s = calloc(1, sizeof(*s));
+	s = calloc(1, dev->ops->session_bytes);
 	if (!s)
 		return -ENOMEM;
 	s->dev = dev;
@@ -142,6 +142,8 @@ void vasi_session_destroy(struct vasi_session *s)
 {
 	s->dev->ops->session_forget(s);
 	vasi_pools_free(s);
+	if (s->dev->ops->session_free)
+		s->dev->ops->session_free(s);
 	s->dev->sessions[s->index] = NULL;
 	free(s);
 }

@@ -5,36 +5,51 @@
  * exchanges messages with the platform.
  *
  * user.c is the user-mode driver: it speaks CRQ messages over a VIO link and
- * polls the link in the caller's ring.  A transport for the kernel's character
- * device fits behind the same table: its requests are io_uring commands with
- * the device's tag in their user_data, and cqe() turns their completions into
- * events.
+ * polls the link in the caller's ring.  kernel.c is for the kernel driver's
+ * character device: requests are its ioctls, what arrives comes by io_uring.
+ * How the platform gets at a buffer, by I/O address and correlator or by pool and
+ * index, is the transport's business.
  *
- * Every function is called on the thread that owns the device, except the
- * hcall of a donor.  Return values are 0 or a negative errno; text for the user
- * goes to vasi_device_fail() or vasi_device_lost().
+ * Every function is called on the thread that owns the device, except those of a
+ * donor.  Return values are 0 or a negative errno unless said otherwise; text for
+ * the user goes to vasi_device_fail() or vasi_device_lost().
  */
 #ifndef _VASI_TRANSPORT_H
 #define _VASI_TRANSPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <liburing.h>
 #include <linux/vasi_crq.h>
 
-struct vasi_buf;
 struct vasi_device;
 struct vasi_device_params;
 struct vasi_donor;
-struct vasi_request;
+struct vasi_segment;
 struct vasi_session;
 struct vasi_window;
 
 /**
+ * struct vasi_dirty_ask - what vasi_dirty_map() asks for
+ * @first_page:	first page, in pages of @granule
+ * @pages:	how many
+ * @granule:	4096, 65536, or 0
+ * @clear:	clear them in this session's view
+ */
+struct vasi_dirty_ask {
+	uint64_t first_page;
+	uint32_t pages;
+	uint32_t granule;
+	bool clear;
+};
+
+/**
  * struct vasi_transport - the ops of a transport
  * @name:	for messages
- * @open:	connect and exchange capabilities; may block; sets @dev, whose pane
- *		and info are filled in, or frees everything and logs why
+ * @session_bytes: of its session, which starts with struct vasi_session
+ * @open:	connect and exchange capabilities; may block; sets @dev, whose info
+ *		is filled in, or frees everything and logs why
  * @close:	disconnect and free
  * @attach:	start I/O in @ring
  * @detach:	cancel it
@@ -44,27 +59,38 @@ struct vasi_window;
  * @flush:	send what was submitted
  * @session_open: ask for an open; the answer calls vasi_session_opened()
  * @session_close: ask for a close; the answer calls vasi_session_closed()
- * @session_forget: the session is freed: drop what refers to it
+ * @session_forget: nothing of the session is outstanding any more, or it is freed:
+ *		drop what was submitted
+ * @session_free: NULL, or free what the transport has of it, pools excepted
+ * @pool_setup:	memory for a pool whose bytes and count are set: fills in base,
+ *		stride, data_offset and room.  An operation in one of its buffers
+ *		may have @fetch_bytes of indirect data.
+ * @pool_free:	the opposite
  * @post:	post the session's POSTING buffers; at a flush, or before another
  *		request of the session
- * @free_buffer: take back a posted buffer of @bytes
- * @respond:	answer an operation
- * @download:	[@ioba, +@bytes) of the first pane is a download specifier whose
- *		correlator is @correlator, of that buffer
+ * @free_buffer: take back a posted buffer of the pool
+ * @respond:	answer the operation of a FILLED buffer and, with @post, give the
+ *		buffer to the platform again.  1: it did; 0: the buffer is the
+ *		caller's now.
+ * @download:	@bytes are in place in a DOWNLOAD buffer
  * @signal:	Signal
  * @progress:	Progress
  * @message:	Message Download
- * @dirty_map:	[@ioba, +@bytes) is a buffer with a Dirty Map specifier
- * @translate:	memory behind [@ioba, +@bytes) of the second pane, or NULL;
- *		@window gets what holds it, without a reference
+ * @dirty_map:	Dirty Map, into a DIRTY_MAP buffer
+ * @indirect_data: where the data of an indirect segment of an operation are, which
+ *		follow @before bytes of such data, or NULL; @window gets what
+ *		holds them, without a reference, or NULL
  * @window_get:	a buffer refers to it
  * @window_put:	it no longer does
- * @donor_open: open a way for hcalls of another thread
+ * @donor_open: open a way for another thread, which all that follows is for
  * @donor_close: close it
- * @donor_hcall: make an hcall; blocks; any one thread; an hcall return value
+ * @donate:	H_DONOR_OPERATION, perhaps several times; an hcall return value
+ * @stream_state: H_VASI_STATE; likewise, and @state on VASI_RC_SUCCESS
+ * @stream_cancel: H_VASI_SIGNAL with Cancel; likewise
  */
 struct vasi_transport {
 	const char *name;
+	size_t session_bytes;
 
 	int (*open)(const char *path, const struct vasi_device_params *params,
 		    struct vasi_device **dev);
@@ -79,29 +105,35 @@ struct vasi_transport {
 	int (*session_open)(struct vasi_session *s, uint64_t token);
 	int (*session_close)(struct vasi_session *s, uint64_t token);
 	void (*session_forget)(struct vasi_session *s);
+	void (*session_free)(struct vasi_session *s);
+	int (*pool_setup)(struct vasi_session *s, uint16_t pool, uint32_t fetch_bytes);
+	void (*pool_free)(struct vasi_session *s, uint16_t pool);
 	int (*post)(struct vasi_session *s);
-	int (*free_buffer)(struct vasi_session *s, uint32_t bytes, uint64_t token);
-	int (*respond)(struct vasi_session *s, uint64_t correlator,
-		       enum vasi_status status, uint64_t residual);
-	int (*download)(struct vasi_session *s, uint32_t ioba, uint32_t bytes,
-			uint64_t correlator, uint64_t token);
+	int (*free_buffer)(struct vasi_session *s, uint16_t pool, uint64_t token);
+	int (*respond)(struct vasi_session *s, uint16_t pool, uint32_t index,
+		       enum vasi_status status, uint64_t residual, bool post);
+	int (*download)(struct vasi_session *s, uint16_t pool, uint32_t index,
+			uint32_t bytes, bool indirect, uint64_t token);
 	int (*signal)(struct vasi_session *s, enum vasi_signal_code code,
 		      uint32_t reason, uint64_t token);
 	int (*progress)(struct vasi_session *s, uint64_t token);
 	int (*message)(struct vasi_session *s, uint64_t data, uint64_t token);
-	int (*dirty_map)(struct vasi_session *s, uint32_t ioba, uint32_t bytes,
-			 uint64_t correlator, uint64_t token);
+	int (*dirty_map)(struct vasi_session *s, uint16_t pool, uint32_t index,
+			 const struct vasi_dirty_ask *ask, uint64_t token);
 
-	const void *(*translate)(struct vasi_device *dev, uint32_t ioba,
-				 uint32_t bytes, struct vasi_window **window);
+	const void *(*indirect_data)(struct vasi_session *s, uint16_t pool,
+				     uint32_t index, const struct vasi_segment *seg,
+				     uint64_t before, struct vasi_window **window);
 	void (*window_get)(struct vasi_window *window);
 	void (*window_put)(struct vasi_window *window);
 
 	int (*donor_open)(struct vasi_device *dev, struct vasi_donor **donor);
 	void (*donor_close)(struct vasi_donor *donor);
-	int64_t (*donor_hcall)(struct vasi_donor *donor, uint64_t number,
-			       const uint64_t *args, unsigned int count,
-			       uint64_t *result);
+	int64_t (*donate)(struct vasi_donor *donor, const struct vasi_session *s);
+	int64_t (*stream_state)(struct vasi_donor *donor, uint64_t stream_id,
+				uint64_t *state);
+	int64_t (*stream_cancel)(struct vasi_donor *donor, uint64_t stream_id,
+				 uint32_t reason);
 };
 
 extern const struct vasi_transport vasi_user_transport;

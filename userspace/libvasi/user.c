@@ -126,7 +126,7 @@ static bool in_pane(const struct user_device *user, const struct vio_dma *dma)
 {
 	return be32toh(dma->pane) == 1 &&
 	       (uint64_t)be32toh(dma->ioba) + be32toh(dma->length) <=
-	       user->dev.pane.bytes;
+	       user->pane.bytes;
 }
 
 static int serve_dma_read(struct user_device *user)
@@ -136,7 +136,7 @@ static int serve_dma_read(struct user_device *user)
 	if (!in_pane(user, dma))
 		return vio_send_dma_data(user->fd, user->msg->tag, EFAULT, NULL, 0);
 	return vio_send_dma_data(user->fd, user->msg->tag, 0,
-				 user->dev.pane.base + be32toh(dma->ioba),
+				 user->pane.base + be32toh(dma->ioba),
 				 be32toh(dma->length));
 }
 
@@ -146,7 +146,7 @@ static int serve_dma_write(struct user_device *user)
 
 	if (!in_pane(user, dma))
 		return vio_send_dma_done(user->fd, user->msg->tag, EFAULT);
-	memcpy(user->dev.pane.base + be32toh(dma->ioba), dma + 1, be32toh(dma->length));
+	memcpy(user->pane.base + be32toh(dma->ioba), dma + 1, be32toh(dma->length));
 	return vio_send_dma_done(user->fd, user->msg->tag, 0);
 }
 
@@ -338,6 +338,7 @@ static int user_cqe(struct vasi_device *dev, const struct io_uring_cqe *cqe)
 
 const struct vasi_transport vasi_user_transport = {
 	.name		= "user-mode driver",
+	.session_bytes	= sizeof(struct user_session),
 	.open		= user_open,
 	.close		= user_close,
 	.attach		= user_attach,
@@ -349,6 +350,8 @@ const struct vasi_transport vasi_user_transport = {
 	.session_open	= user_session_open,
 	.session_close	= user_session_close,
 	.session_forget	= user_session_forget,
+	.pool_setup	= user_pool_setup,
+	.pool_free	= user_pool_free,
 	.post		= user_post,
 	.free_buffer	= user_free_buffer,
 	.respond	= user_respond,
@@ -357,10 +360,12 @@ const struct vasi_transport vasi_user_transport = {
 	.progress	= user_progress,
 	.message	= user_message,
 	.dirty_map	= user_dirty_map,
-	.translate	= user_translate,
+	.indirect_data	= user_indirect_data,
 	.window_get	= user_window_get,
 	.window_put	= user_window_put,
 	.donor_open	= user_donor_open,
 	.donor_close	= user_donor_close,
-	.donor_hcall	= user_donor_hcall,
+	.donate		= user_donate,
+	.stream_state	= user_stream_state,
+	.stream_cancel	= user_stream_cancel,
 };

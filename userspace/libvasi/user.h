@@ -24,6 +24,10 @@ static_assert((1 + VASI_INDIRECT_MAX) * 8 == USER_SLOT_BYTES, "indirect list");
 /* Fewer posts than this are sent one by one */
 #define USER_INDIRECT_LEAST	4u
 
+/* Bytes kept at a download buffer's end for the specifier of the indirect form */
+#define USER_DOWNLOAD_TAIL	24u
+#define USER_DOWNLOAD_HEAD	(VASI_DOWNLOAD_DATA_OFFSET + VASI_SEG_IMMEDIATE_BYTES)
+
 /**
  * struct vasi_post_ref - a buffer that an Add Buffer named
  * @buf:	the buffer
@@ -47,7 +51,7 @@ struct user_slot {
 };
 
 /**
- * struct vasi_request - a message that will be answered
+ * struct user_request - a message that will be answered
  * @next:	in the waiting list, then in the session's list
  * @session:	whose
  * @entry:	the message
@@ -59,8 +63,8 @@ struct user_slot {
  * @post:	Add Buffer: the buffer
  * @slot:	Add Buffer Indirect: its list
  */
-struct vasi_request {
-	struct vasi_request *next;
+struct user_request {
+	struct user_request *next;
 	struct vasi_session *session;
 	struct vasi_crq entry;
 	uint8_t format;
@@ -105,8 +109,47 @@ struct user_map {
 };
 
 /**
+ * struct vasi_extent - a free piece of the first pane
+ * @next:	the next one, at a higher offset
+ * @offset:	where
+ * @bytes:	how much
+ */
+struct vasi_extent {
+	struct vasi_extent *next;
+	uint64_t offset;
+	uint64_t bytes;
+};
+
+/**
+ * struct vasi_pane - the first pane: memory of all buffers
+ * @fd:		memfd
+ * @base:	mapped here
+ * @bytes:	size
+ * @free:	free pieces, by offset
+ */
+struct vasi_pane {
+	int fd;
+	uint8_t *base;
+	uint64_t bytes;
+	struct vasi_extent *free;
+};
+
+/**
+ * struct user_session - a session
+ * @s:		the common part
+ * @requests:	requests that were sent, in order
+ * @requests_tail: the last one
+ */
+struct user_session {
+	struct vasi_session s;
+	struct user_request *requests;
+	struct user_request *requests_tail;
+};
+
+/**
  * struct user_device - a device behind a VIO link
  * @dev:	the common part
+ * @pane:	first pane
  * @path:	of the link's socket
  * @fd:		CRQ channel
  * @token:	for hcall channels
@@ -136,6 +179,7 @@ struct user_map {
  */
 struct user_device {
 	struct vasi_device dev;
+	struct vasi_pane pane;
 	char *path;
 	int fd;
 	uint8_t token[VIO_TOKEN_BYTES];
@@ -147,8 +191,8 @@ struct user_device {
 	uint32_t limit;
 	uint32_t outstanding;
 	uint64_t sequence;
-	struct vasi_request *waiting;
-	struct vasi_request *waiting_tail;
+	struct user_request *waiting;
+	struct user_request *waiting_tail;
 	struct vasi_crq *responses;
 	uint32_t response_count;
 	uint32_t response_room;
@@ -169,6 +213,30 @@ static inline struct user_device *to_user(const struct vasi_device *dev)
 	return container_of(dev, struct user_device, dev);
 }
 
+static inline struct user_session *to_user_session(const struct vasi_session *s)
+{
+	return container_of(s, struct user_session, s);
+}
+
+/* pane.c: the first pane */
+int vasi_pane_create(struct vasi_pane *pane, uint64_t bytes);
+void vasi_pane_destroy(struct vasi_pane *pane);
+int vasi_pane_alloc(struct vasi_pane *pane, uint64_t bytes, uint64_t *offset);
+void vasi_pane_free(struct vasi_pane *pane, uint64_t offset, uint64_t bytes);
+void vasi_pane_limit(struct vasi_pane *pane, uint64_t bytes);
+
+/* user_buffers.c: buffers as the platform names them */
+uint32_t user_buf_ioba(const struct vasi_session *s, uint16_t pool, uint32_t index);
+uint64_t user_buf_mark(struct vasi_session *s, uint16_t pool, uint32_t index);
+int user_buf_find(struct vasi_device *dev, uint64_t correlator,
+		  struct vasi_session **s, uint16_t *pool, uint32_t *index);
+int user_pool_setup(struct vasi_session *s, uint16_t pool, uint32_t fetch_bytes);
+void user_pool_free(struct vasi_session *s, uint16_t pool);
+int user_download(struct vasi_session *s, uint16_t pool, uint32_t index,
+		  uint32_t bytes, bool indirect, uint64_t token);
+int user_dirty_map(struct vasi_session *s, uint16_t pool, uint32_t index,
+		   const struct vasi_dirty_ask *ask, uint64_t token);
+
 /* user_crq.c: requests and answers */
 void user_entry(struct user_device *user, const struct vasi_crq *entry);
 unsigned int user_fill_batch(struct user_device *user);
@@ -176,17 +244,15 @@ int user_session_open(struct vasi_session *s, uint64_t token);
 int user_session_close(struct vasi_session *s, uint64_t token);
 void user_session_forget(struct vasi_session *s);
 int user_post(struct vasi_session *s);
-int user_free_buffer(struct vasi_session *s, uint32_t bytes, uint64_t token);
-int user_respond(struct vasi_session *s, uint64_t correlator,
-		 enum vasi_status status, uint64_t residual);
-int user_download(struct vasi_session *s, uint32_t ioba, uint32_t bytes,
-		  uint64_t correlator, uint64_t token);
+int user_free_buffer(struct vasi_session *s, uint16_t pool, uint64_t token);
+int user_respond(struct vasi_session *s, uint16_t pool, uint32_t index,
+		 enum vasi_status status, uint64_t residual, bool post);
+int user_submit_buffer(struct vasi_session *s, uint8_t format, uint32_t ioba,
+		       uint32_t bytes, uint64_t correlator, uint64_t token);
 int user_signal(struct vasi_session *s, enum vasi_signal_code code,
 		uint32_t reason, uint64_t token);
 int user_progress(struct vasi_session *s, uint64_t token);
 int user_message(struct vasi_session *s, uint64_t data, uint64_t token);
-int user_dirty_map(struct vasi_session *s, uint32_t ioba, uint32_t bytes,
-		   uint64_t correlator, uint64_t token);
 void user_requests_free(struct user_device *user);
 
 /* user_window.c: the second pane */
@@ -194,8 +260,9 @@ void user_window_add(struct user_device *user, uint32_t id, uint64_t bytes, int 
 void user_window_remove(struct user_device *user, uint32_t id);
 void user_map_add(struct user_device *user, uint32_t id, uint32_t ioba,
 		  uint32_t bytes, uint64_t offset);
-const void *user_translate(struct vasi_device *dev, uint32_t ioba, uint32_t bytes,
-			   struct vasi_window **window);
+const void *user_indirect_data(struct vasi_session *s, uint16_t pool, uint32_t index,
+			       const struct vasi_segment *seg, uint64_t before,
+			       struct vasi_window **window);
 void user_window_get(struct vasi_window *window);
 void user_window_put(struct vasi_window *window);
 void user_windows_free(struct user_device *user);
@@ -211,8 +278,10 @@ int user_refused(struct vasi_device *dev, const struct vio_message *msg);
 /* user_donor.c: hcalls of other threads */
 int user_donor_open(struct vasi_device *dev, struct vasi_donor **donor);
 void user_donor_close(struct vasi_donor *donor);
-int64_t user_donor_hcall(struct vasi_donor *donor, uint64_t number,
-			 const uint64_t *args, unsigned int count,
-			 uint64_t *result);
+int64_t user_donate(struct vasi_donor *donor, const struct vasi_session *s);
+int64_t user_stream_state(struct vasi_donor *donor, uint64_t stream_id,
+			  uint64_t *state);
+int64_t user_stream_cancel(struct vasi_donor *donor, uint64_t stream_id,
+			   uint32_t reason);
 
 #endif /* _VASI_USER_H */

@@ -21,10 +21,10 @@
  * Requests
  */
 
-static struct vasi_request *request_new(struct vasi_session *s, struct vasi_msg *msg,
+static struct user_request *request_new(struct vasi_session *s, struct vasi_msg *msg,
 					uint64_t token)
 {
-	struct vasi_request *request = calloc(1, sizeof(*request));
+	struct user_request *request = calloc(1, sizeof(*request));
 
 	if (!request)
 		return NULL;
@@ -36,7 +36,7 @@ static struct vasi_request *request_new(struct vasi_session *s, struct vasi_msg 
 }
 
 /* Queue a request, behind all others */
-static void request_queue(struct vasi_request *request)
+static void request_queue(struct user_request *request)
 {
 	struct user_device *user = to_user(request->session->dev);
 
@@ -51,7 +51,7 @@ static void request_queue(struct vasi_request *request)
 /* Queue a request that needs no more than this */
 static int submit(struct vasi_session *s, struct vasi_msg *msg, uint64_t token)
 {
-	struct vasi_request *request = request_new(s, msg, token);
+	struct user_request *request = request_new(s, msg, token);
 
 	if (!request)
 		return -ENOMEM;
@@ -59,7 +59,7 @@ static int submit(struct vasi_session *s, struct vasi_msg *msg, uint64_t token)
 	return 0;
 }
 
-static void request_free(struct vasi_request *request)
+static void request_free(struct user_request *request)
 {
 	if (request->slot)
 		request->slot->busy = false;
@@ -67,10 +67,10 @@ static void request_free(struct vasi_request *request)
 }
 
 /* The first waiting request goes to its session's list */
-static struct vasi_request *request_send(struct user_device *user)
+static struct user_request *request_send(struct user_device *user)
 {
-	struct vasi_request *request = user->waiting;
-	struct vasi_session *s = request->session;
+	struct user_request *request = user->waiting;
+	struct user_session *s = to_user_session(request->session);
 
 	user->waiting = request->next;
 	request->next = NULL;
@@ -113,10 +113,11 @@ unsigned int user_fill_batch(struct user_device *user)
 }
 
 /* Take a request out of its session's list */
-static void request_take(struct user_device *user, struct vasi_session *s,
-			 struct vasi_request *request)
+static void request_take(struct user_device *user, struct vasi_session *session,
+			 struct user_request *request)
 {
-	struct vasi_request **at = &s->requests, *before = NULL;
+	struct user_session *s = to_user_session(session);
+	struct user_request **at = &s->requests, *before = NULL;
 
 	while (*at != request) {
 		before = *at;
@@ -132,9 +133,9 @@ static void request_take(struct user_device *user, struct vasi_session *s,
 void user_session_forget(struct vasi_session *s)
 {
 	struct user_device *user = to_user(s->dev);
-	struct vasi_request **at = &user->waiting, *request;
+	struct user_request **at = &user->waiting, *request;
 
-	while ((request = s->requests)) {
+	while ((request = to_user_session(s)->requests)) {
 		request_take(user, s, request);
 		request_free(request);
 	}
@@ -154,7 +155,7 @@ void user_session_forget(struct vasi_session *s)
 
 void user_requests_free(struct user_device *user)
 {
-	struct vasi_request *request;
+	struct user_request *request;
 
 	/* Sessions are gone, and with them what they sent or wait to send */
 	while ((request = user->waiting)) {
@@ -207,11 +208,16 @@ static int respond_operation(struct user_device *user, uint64_t correlator,
 	return response_queue(user, &entry);
 }
 
-int user_respond(struct vasi_session *s, uint64_t correlator,
-		 enum vasi_status status, uint64_t residual)
+int user_respond(struct vasi_session *s, uint16_t pool, uint32_t index,
+		 enum vasi_status status, uint64_t residual, bool post)
 {
-	int ret = respond_operation(to_user(s->dev), correlator, status, residual);
+	const struct vasi_buf *buf = vasi_buf_get(s, pool, index);
+	int ret;
 
+	(void)post;		/* posting is a message of its own */
+	if (status == VASI_SUCCESS && !(buf->op_code & VASI_OP_RESPOND_ALWAYS))
+		return 0;
+	ret = respond_operation(to_user(s->dev), buf->op_correlator, status, residual);
 	if (ret == -ENOBUFS)
 		vasi_device_lost(s->dev, "%u answers wait for the link: limit",
 				 to_user(s->dev)->response_count);
@@ -236,24 +242,25 @@ int user_session_close(struct vasi_session *s, uint64_t token)
 	return ret ? ret : submit(s, &msg, token);
 }
 
-int user_free_buffer(struct vasi_session *s, uint32_t bytes, uint64_t token)
+int user_free_buffer(struct vasi_session *s, uint16_t pool, uint64_t token)
 {
 	struct vasi_msg msg = {
-		.format = VASI_FMT_FREE_BUFFER, .handle = s->bottom, .length = bytes,
+		.format = VASI_FMT_FREE_BUFFER, .handle = s->bottom,
+		.length = s->pools[pool].bytes,
 	};
 
 	return submit(s, &msg, token);
 }
 
 /* A request that names a buffer by a descriptor */
-static int submit_buffer(struct vasi_session *s, uint8_t format, uint32_t ioba,
-			 uint32_t bytes, uint64_t correlator, uint64_t token)
+int user_submit_buffer(struct vasi_session *s, uint8_t format, uint32_t ioba,
+		       uint32_t bytes, uint64_t correlator, uint64_t token)
 {
 	struct vasi_msg msg = {
 		.format = format, .handle = s->bottom,
 		.data = vasi_desc_make(bytes, ioba),
 	};
-	struct vasi_request *request = request_new(s, &msg, token);
+	struct user_request *request = request_new(s, &msg, token);
 
 	if (!request)
 		return -ENOMEM;
@@ -261,18 +268,6 @@ static int submit_buffer(struct vasi_session *s, uint8_t format, uint32_t ioba,
 	request->correlator = correlator;
 	request_queue(request);
 	return 0;
-}
-
-int user_download(struct vasi_session *s, uint32_t ioba, uint32_t bytes,
-		  uint64_t correlator, uint64_t token)
-{
-	return submit_buffer(s, VASI_FMT_DOWNLOAD, ioba, bytes, correlator, token);
-}
-
-int user_dirty_map(struct vasi_session *s, uint32_t ioba, uint32_t bytes,
-		   uint64_t correlator, uint64_t token)
-{
-	return submit_buffer(s, VASI_FMT_DIRTY_MAP, ioba, bytes, correlator, token);
 }
 
 int user_signal(struct vasi_session *s, enum vasi_signal_code code,
@@ -311,17 +306,16 @@ int user_message(struct vasi_session *s, uint64_t data, uint64_t token)
 static uint64_t prepare_post(struct vasi_session *s, struct vasi_buf *buf,
 			     struct vasi_post_ref *ref, uint64_t *desc)
 {
-	uint64_t correlator, offset;
 	uint32_t index = 0;
+	uint64_t correlator;
 	uint16_t pool = 0;
 	__be64 raw;
 
 	vasi_buf_place(s, buf, &pool, &index);
-	correlator = vasi_buf_mark(s, pool, index);
-	offset = vasi_buf_offset(s, pool, index);
+	correlator = user_buf_mark(s, pool, index);
 	raw = htobe64(correlator);
-	memcpy(s->dev->pane.base + offset, &raw, sizeof(raw));
-	*desc = vasi_desc_make(s->pools[pool].bytes, (uint32_t)offset);
+	memcpy(vasi_buffer(s, pool, index), &raw, sizeof(raw));
+	*desc = vasi_desc_make(s->pools[pool].bytes, user_buf_ioba(s, pool, index));
 	ref->buf = buf;
 	ref->generation = buf->generation;
 	return correlator;
@@ -330,7 +324,7 @@ static uint64_t prepare_post(struct vasi_session *s, struct vasi_buf *buf,
 static int post_one(struct vasi_session *s, struct vasi_buf *buf)
 {
 	struct vasi_msg msg = { .format = VASI_FMT_ADD_BUFFER, .handle = s->bottom };
-	struct vasi_request *request;
+	struct user_request *request;
 	struct vasi_post_ref ref;
 	uint64_t correlator, desc;
 
@@ -384,12 +378,12 @@ static int post_indirect(struct vasi_session *s, struct user_slot *slot)
 	struct vasi_msg msg = {
 		.format = VASI_FMT_ADD_BUFFER_INDIRECT, .handle = s->bottom,
 	};
-	struct vasi_request *request;
+	struct user_request *request;
 	uint64_t correlator;
 
 	correlator = SLOT_CORRELATOR | (uint64_t)number << 32 |
 		     vasi_next_generation(s->dev);
-	fill_slot(s, slot, (void *)(s->dev->pane.base + ioba), correlator);
+	fill_slot(s, slot, (void *)(user->pane.base + ioba), correlator);
 	msg.count = (uint8_t)slot->count;
 	msg.data = vasi_desc_make((slot->count + 1) * (uint32_t)sizeof(__be64), ioba);
 	request = request_new(s, &msg, 0);
@@ -435,11 +429,11 @@ static bool repeats_request(uint8_t status)
 	       status == VASI_UNKNOWN_RESERVED;
 }
 
-static struct vasi_request *first_request(const struct vasi_session *s, uint8_t format)
+static struct user_request *first_request(const struct vasi_session *s, uint8_t format)
 {
-	struct vasi_request *request;
+	struct user_request *request;
 
-	for (request = s->requests; request; request = request->next) {
+	for (request = to_user_session(s)->requests; request; request = request->next) {
 		if (request->format == format)
 			return request;
 	}
@@ -447,13 +441,13 @@ static struct vasi_request *first_request(const struct vasi_session *s, uint8_t 
 }
 
 /* The request that an answer with these last eight bytes belongs to */
-static struct vasi_request *match_request(const struct vasi_session *s,
+static struct user_request *match_request(const struct vasi_session *s,
 					  const struct vasi_msg *msg)
 {
 	uint8_t format = msg->format & (uint8_t)~VASI_FMT_RESPONSE;
-	struct vasi_request *request;
+	struct user_request *request;
 
-	for (request = s->requests; request; request = request->next) {
+	for (request = to_user_session(s)->requests; request; request = request->next) {
 		if (request->format == format && request->desc &&
 		    (request->correlator == msg->data || request->desc == msg->data))
 			return request;
@@ -499,7 +493,7 @@ static void post_refused(struct vasi_session *s, const struct vasi_post_ref *ref
 	event->index = index;
 }
 
-static void answer_add(struct vasi_session *s, struct vasi_request *request,
+static void answer_add(struct vasi_session *s, struct user_request *request,
 		       const struct vasi_msg *msg)
 {
 	if (msg->status != VASI_SUCCESS)
@@ -533,7 +527,7 @@ static bool nothing_added(uint8_t status)
 	       status == VASI_INVALID_INDIRECT_LENGTH;
 }
 
-static void answer_add_indirect(struct vasi_session *s, struct vasi_request *request,
+static void answer_add_indirect(struct vasi_session *s, struct user_request *request,
 				const struct vasi_msg *msg)
 {
 	const struct user_slot *slot = request->slot;
@@ -557,7 +551,7 @@ static void answer_add_indirect(struct vasi_session *s, struct vasi_request *req
 	}
 }
 
-static void answer_free(struct vasi_session *s, struct vasi_request *request,
+static void answer_free(struct vasi_session *s, struct user_request *request,
 			const struct vasi_msg *msg)
 {
 	struct vasi_session *owner;
@@ -566,7 +560,7 @@ static void answer_free(struct vasi_session *s, struct vasi_request *request,
 	uint16_t pool = 0;
 
 	if (msg->status == VASI_SUCCESS &&
-	    (vasi_buf_find(s->dev, msg->data, &owner, &pool, &index) || owner != s ||
+	    (user_buf_find(s->dev, msg->data, &owner, &pool, &index) || owner != s ||
 	     vasi_buf_move(vasi_buf_get(s, pool, index), VASI_OWNER_PLATFORM,
 			   VASI_OWNER_USER))) {
 		vasi_device_lost(s->dev, "Free Buffer: correlator 0x%016llx is not of a posted buffer",
@@ -582,7 +576,7 @@ static void answer_free(struct vasi_session *s, struct vasi_request *request,
 
 /* Give the buffer of a request back to the caller, with an event that says so */
 static struct vasi_event *give_back(struct vasi_session *s,
-				    const struct vasi_request *request,
+				    const struct user_request *request,
 				    enum vasi_event_type type, enum vasi_owner from,
 				    uint8_t status)
 {
@@ -592,7 +586,7 @@ static struct vasi_event *give_back(struct vasi_session *s,
 	uint16_t pool = 0;
 
 	/* Our own correlator: it can only be right */
-	vasi_buf_find(s->dev, request->correlator, &owner, &pool, &index);
+	user_buf_find(s->dev, request->correlator, &owner, &pool, &index);
 	vasi_buf_move(vasi_buf_get(s, pool, index), from, VASI_OWNER_USER);
 	event = vasi_event_add(s->dev, type, s, status, request->token);
 	if (event) {
@@ -602,13 +596,13 @@ static struct vasi_event *give_back(struct vasi_session *s,
 	return event;
 }
 
-static void answer_download(struct vasi_session *s, struct vasi_request *request,
+static void answer_download(struct vasi_session *s, struct user_request *request,
 			    const struct vasi_msg *msg)
 {
 	give_back(s, request, VASI_EV_DOWNLOADED, VASI_OWNER_DOWNLOAD, msg->status);
 }
 
-static void answer_dirty_map(struct vasi_session *s, struct vasi_request *request,
+static void answer_dirty_map(struct vasi_session *s, struct user_request *request,
 			     const struct vasi_msg *msg)
 {
 	struct vasi_dirty_map_specifier spec;
@@ -638,19 +632,19 @@ static void answer_dirty_map(struct vasi_session *s, struct vasi_request *reques
 	event->dirty_map.dirty = dirty;
 }
 
-static void answer_close(struct vasi_session *s, struct vasi_request *request,
+static void answer_close(struct vasi_session *s, struct user_request *request,
 			 const struct vasi_msg *msg)
 {
 	vasi_session_closed(s, msg->status, request->token);
 }
 
-static void answer_signal(struct vasi_session *s, struct vasi_request *request,
+static void answer_signal(struct vasi_session *s, struct user_request *request,
 			  const struct vasi_msg *msg)
 {
 	vasi_event_add(s->dev, VASI_EV_SIGNALLED, s, msg->status, request->token);
 }
 
-static void answer_progress(struct vasi_session *s, struct vasi_request *request,
+static void answer_progress(struct vasi_session *s, struct user_request *request,
 			    const struct vasi_msg *msg)
 {
 	struct vasi_event *event;
@@ -660,14 +654,14 @@ static void answer_progress(struct vasi_session *s, struct vasi_request *request
 		event->bytes = msg->data;
 }
 
-static void answer_message(struct vasi_session *s, struct vasi_request *request,
+static void answer_message(struct vasi_session *s, struct user_request *request,
 			   const struct vasi_msg *msg)
 {
 	vasi_event_add(s->dev, VASI_EV_MESSAGED, s, msg->status, request->token);
 }
 
 /* By format without VASI_FMT_RESPONSE; Open has no TOP and is apart */
-static void (*const answers[])(struct vasi_session *s, struct vasi_request *request,
+static void (*const answers[])(struct vasi_session *s, struct user_request *request,
 			       const struct vasi_msg *msg) = {
 	[VASI_FMT_CLOSE]		= answer_close,
 	[VASI_FMT_ADD_BUFFER]		= answer_add,
@@ -681,26 +675,28 @@ static void (*const answers[])(struct vasi_session *s, struct vasi_request *requ
 };
 
 /* The Open of this stream and service that was sent first */
-static struct vasi_request *match_open(const struct user_device *user,
+static struct user_request *match_open(const struct user_device *user,
 				       const struct vasi_msg *msg)
 {
-	struct vasi_request *found = NULL;
+	struct user_request *found = NULL;
 
 	for (uint32_t i = 0; i < VASI_MAX_SESSIONS; i++) {
 		const struct vasi_session *s = user->dev.sessions[i];
+		struct user_request *first;
 
-		if (!s || s->state != VASI_SESSION_OPENING || !s->requests ||
+		if (!s || s->state != VASI_SESSION_OPENING ||
 		    s->stream_id != msg->data || s->service != msg->service)
 			continue;
-		if (!found || s->requests->sequence < found->sequence)
-			found = s->requests;
+		first = to_user_session(s)->requests;
+		if (first && (!found || first->sequence < found->sequence))
+			found = first;
 	}
 	return found;
 }
 
 static void handle_opened(struct user_device *user, const struct vasi_msg *msg)
 {
-	struct vasi_request *request = match_open(user, msg);
+	struct user_request *request = match_open(user, msg);
 	struct vasi_session *s;
 	uint64_t token;
 
@@ -719,7 +715,7 @@ static void handle_opened(struct user_device *user, const struct vasi_msg *msg)
 static void handle_answer(struct user_device *user, const struct vasi_msg *msg)
 {
 	uint8_t format = msg->format & (uint8_t)~VASI_FMT_RESPONSE;
-	struct vasi_request *request = NULL;
+	struct user_request *request = NULL;
 	struct vasi_session *s;
 
 	if (format == VASI_FMT_OPEN) {
@@ -758,7 +754,7 @@ static struct vasi_buf *operation_buffer(struct user_device *user, uint64_t corr
 {
 	struct vasi_buf *buf;
 
-	if (vasi_buf_find(&user->dev, correlator, s, pool, index))
+	if (user_buf_find(&user->dev, correlator, s, pool, index))
 		return NULL;
 	buf = vasi_buf_get(*s, *pool, *index);
 	return buf->owner == VASI_OWNER_PLATFORM ? buf : NULL;

@@ -106,9 +106,8 @@ static int64_t donor_failed(struct user_donor *d, const char *reason)
  * Make an hcall; blocks until it returns.  Any failure of the channel is
  * VASI_RC_HARDWARE, now and from then on.
  */
-int64_t user_donor_hcall(struct vasi_donor *donor, uint64_t number,
-			 const uint64_t *args, unsigned int count,
-			 uint64_t *result)
+static int64_t hcall(struct vasi_donor *donor, uint64_t number, const uint64_t *args,
+		     unsigned int count, uint64_t *result)
 {
 	struct user_donor *d = container_of(donor, struct user_donor, donor);
 	const struct vio_hret *hret = (const void *)d->msg->body;
@@ -130,4 +129,26 @@ int64_t user_donor_hcall(struct vasi_donor *donor, uint64_t number,
 	if (result)
 		*result = be64toh(hret->ret[0]);
 	return (int64_t)be64toh(hret->rc);
+}
+
+int64_t user_donate(struct vasi_donor *donor, const struct vasi_session *s)
+{
+	/* LoPAR names the argument TOP/BOTTOM: TOP is the high half */
+	uint64_t arg = (uint64_t)s->top << 32 | s->bottom;
+
+	return hcall(donor, VASI_H_DONOR_OPERATION, &arg, 1, NULL);
+}
+
+int64_t user_stream_state(struct vasi_donor *donor, uint64_t stream_id,
+			  uint64_t *state)
+{
+	return hcall(donor, VASI_H_STATE, &stream_id, 1, state);
+}
+
+int64_t user_stream_cancel(struct vasi_donor *donor, uint64_t stream_id,
+			   uint32_t reason)
+{
+	uint64_t args[] = { stream_id, VASI_SIGNAL_CANCEL, reason };
+
+	return hcall(donor, VASI_H_SIGNAL, args, ARRAY_SIZE(args), NULL);
 }

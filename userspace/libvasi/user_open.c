@@ -116,7 +116,7 @@ static int take_welcome(struct user_device *user)
 		return vasi_device_fail(&user->dev, -EPROTO,
 					"WELCOME: the platform takes %llu bytes of the pane",
 					(unsigned long long)pane);
-	vasi_pane_limit(&user->dev.pane, pane);
+	vasi_pane_limit(&user->pane, pane);
 	user->limit = info->crq_entries / 2;
 	return 0;
 }
@@ -130,7 +130,7 @@ static int connect_link(struct handshake *hs, const char *path)
 	if (user->fd < 0)
 		return vasi_device_fail(&user->dev, user->fd, "%s: %s", path,
 					strerror(-user->fd));
-	ret = vio_send_hello_crq(user->fd, USER_CRQ_ENTRIES, user->dev.pane.fd);
+	ret = vio_send_hello_crq(user->fd, USER_CRQ_ENTRIES, user->pane.fd);
 	if (ret)
 		return vasi_device_fail(&user->dev, ret, "HELLO: %s", strerror(-ret));
 	ret = wait_link(hs, 0);
@@ -282,7 +282,7 @@ static struct user_device *user_new(const char *path)
 	if (!user)
 		return NULL;
 	user->dev.ops = &vasi_user_transport;
-	user->dev.pane.fd = -1;
+	user->pane.fd = -1;
 	user->fd = -1;
 	user->path = strdup(path);
 	user->msg = malloc(sizeof(*user->msg));
@@ -303,11 +303,11 @@ static int make_pane(struct user_device *user, uint64_t bytes)
 	uint64_t offset;
 	int ret;
 
-	ret = vasi_pane_create(&user->dev.pane, min(bytes + slots, VASI_MAX_PANE));
+	ret = vasi_pane_create(&user->pane, min(bytes + slots, VASI_MAX_PANE));
 	if (ret)
 		return vasi_device_fail(&user->dev, ret, "pane: %s", strerror(-ret));
 	/* The allocator is empty: this is the start */
-	return vasi_pane_alloc(&user->dev.pane, slots, &offset);
+	return vasi_pane_alloc(&user->pane, slots, &offset);
 }
 
 int user_open(const char *path, const struct vasi_device_params *params,
@@ -347,7 +347,7 @@ void user_close(struct vasi_device *dev)
 
 	user_requests_free(user);
 	user_windows_free(user);
-	vasi_pane_destroy(&dev->pane);
+	vasi_pane_destroy(&user->pane);
 	vio_message_clear(user->msg);
 	if (user->fd >= 0)
 		close(user->fd);

@@ -221,10 +221,9 @@ void user_map_add(struct user_device *user, uint32_t id, uint32_t ioba,
 }
 
 /* Memory behind [@ioba, +@bytes), which must lie in one mapped range, or NULL */
-const void *user_translate(struct vasi_device *dev, uint32_t ioba, uint32_t bytes,
-			   struct vasi_window **window)
+static const void *translate(struct user_device *user, uint32_t ioba, uint32_t bytes,
+			     struct vasi_window **window)
 {
-	struct user_device *user = to_user(dev);
 	uint32_t at = map_after(user, ioba);
 	const struct user_map *map;
 	uint32_t skip;
@@ -239,6 +238,17 @@ const void *user_translate(struct vasi_device *dev, uint32_t ioba, uint32_t byte
 		return NULL;
 	*window = map->window;
 	return map->window->base + map->offset + skip;
+}
+
+/* Indirect data are read where they are: in the partition's memory */
+const void *user_indirect_data(struct vasi_session *s, uint16_t pool, uint32_t index,
+			       const struct vasi_segment *seg, uint64_t before,
+			       struct vasi_window **window)
+{
+	(void)pool;
+	(void)index;
+	(void)before;
+	return translate(to_user(s->dev), seg->ioba, seg->length, window);
 }
 
 void user_window_get(struct vasi_window *window)

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/util.h"
 #include "libvasi/internal.h"
 
 /* Note why a call failed; returns @ret */
@@ -279,10 +278,7 @@ void vasi_donor_close(struct vasi_donor *donor)
  */
 int64_t vasi_donate(struct vasi_donor *donor, const struct vasi_session *s)
 {
-	/* LoPAR names the argument TOP/BOTTOM: TOP is the high half */
-	uint64_t arg = (uint64_t)s->top << 32 | s->bottom;
-
-	return donor->ops->donor_hcall(donor, VASI_H_DONOR_OPERATION, &arg, 1, NULL);
+	return donor->ops->donate(donor, s);
 }
 
 /**
@@ -297,7 +293,7 @@ int64_t vasi_stream_state(struct vasi_donor *donor, uint64_t stream_id)
 	uint64_t state = 0;
 	int64_t rc;
 
-	rc = donor->ops->donor_hcall(donor, VASI_H_STATE, &stream_id, 1, &state);
+	rc = donor->ops->stream_state(donor, stream_id, &state);
 	if (rc)
 		return rc < 0 ? rc : VASI_RC_HARDWARE;
 	return state <= VASI_STATE_FAILOVER ? (int64_t)state : VASI_RC_HARDWARE;
@@ -314,8 +310,5 @@ int64_t vasi_stream_state(struct vasi_donor *donor, uint64_t stream_id)
 int64_t vasi_stream_cancel(struct vasi_donor *donor, uint64_t stream_id,
 			   uint32_t reason)
 {
-	uint64_t args[] = { stream_id, VASI_SIGNAL_CANCEL, reason };
-
-	return donor->ops->donor_hcall(donor, VASI_H_SIGNAL, args, ARRAY_SIZE(args),
-				       NULL);
+	return donor->ops->stream_cancel(donor, stream_id, reason);
 }

@@ -166,10 +166,13 @@ void *vasi_session_data(const struct vasi_session *s);
  * Pools.  A pool is @count buffers of @bytes each (multiple of 4 KiB, 8 KiB to
  * 8 MiB), zeroed, from the first pane.  A session has at most
  * info->buffer_pools pools whose buffers are posted; pools of download buffers
- * are not counted.  Returns the pool's number, or -ENOMEM (pane exhausted),
- * -EINVAL, -ENOSPC (too many pools).
+ * are not counted.  @fetch_bytes is for pools whose buffers are posted: where the
+ * transport has to fetch indirect data, an operation may have so many of them.
+ * Returns the pool's number, or -ENOMEM (pane exhausted), -EINVAL, -ENOSPC (too
+ * many pools), -ENODEV.
  */
-int vasi_pool_setup(struct vasi_session *s, uint32_t bytes, uint32_t count);
+int vasi_pool_setup(struct vasi_session *s, uint32_t bytes, uint32_t count,
+		    uint32_t fetch_bytes);
 /* All of a buffer's memory, correlator included */
 void *vasi_buffer(const struct vasi_session *s, uint16_t pool, uint32_t index);
 

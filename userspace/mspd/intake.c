@@ -70,7 +70,7 @@ int intake_grow(struct intake *in, uint32_t count)
 	if (!buffers)
 		return -ENOMEM;
 	in->buffers = buffers;
-	pool = vasi_pool_setup(in->session, in->buffer_bytes, count);
+	pool = vasi_pool_setup(in->session, in->buffer_bytes, count, 0);
 	if (pool < 0)
 		return pool;
 	in->charge = vasi_download_room(in->session, (uint16_t)pool);

@@ -11,11 +11,12 @@
  * @session: an open session
  * @buffer_bytes: bytes of a buffer
  * @buffers: how many
+ * @fetch_bytes: indirect data of an operation, where they have to be fetched
  *
  * Return: 0 or negative errno (of vasi_pool_setup(), or -ENOMEM).
  */
 int opqueue_init(struct opqueue *q, struct vasi_session *session,
-		 uint32_t buffer_bytes, uint32_t buffers)
+		 uint32_t buffer_bytes, uint32_t buffers, uint32_t fetch_bytes)
 {
 	int pool;
 
@@ -26,7 +27,7 @@ int opqueue_init(struct opqueue *q, struct vasi_session *session,
 	q->idle = calloc(buffers, sizeof(*q->idle));
 	if (!q->ops || !q->idle)
 		return -ENOMEM;
-	pool = vasi_pool_setup(session, buffer_bytes, buffers);
+	pool = vasi_pool_setup(session, buffer_bytes, buffers, fetch_bytes);
 	if (pool < 0)
 		return pool;
 	q->pool = (uint16_t)pool;

@@ -83,7 +83,7 @@ struct opqueue {
 };
 
 int opqueue_init(struct opqueue *q, struct vasi_session *session,
-		 uint32_t buffer_bytes, uint32_t buffers);
+		 uint32_t buffer_bytes, uint32_t buffers, uint32_t fetch_bytes);
 void opqueue_exit(struct opqueue *q);
 int opqueue_post(struct opqueue *q);
 int opqueue_add(struct opqueue *q, const struct vasi_event *event);

@@ -21,6 +21,8 @@
 /* Buffers for operations where these are immediate, and where they are not */
 #define IMMEDIATE_BYTES		(256 << 10)
 #define INDIRECT_BYTES		(16 << 10)
+/* Most indirect data of one operation, where they have to be fetched */
+#define FETCH_BYTES		(1 << 20)
 #define FRAME_BYTES		BATCH_BYTES
 /* Operations that a session has under way at least; it starts with them */
 #define LEAST_OPS		2
@@ -98,7 +100,8 @@ static int set_up_session(struct move *m, struct session *s)
 
 	if (!bytes)
 		bytes = m->device->indirect ? INDIRECT_BYTES : IMMEDIATE_BYTES;
-	ret = opqueue_init(&s->out, s->vasi, bytes, config->op_buffers);
+	ret = opqueue_init(&s->out, s->vasi, bytes, config->op_buffers,
+			   m->device->indirect ? FETCH_BYTES : 0);
 	if (ret)
 		return ret;
 	s->out.want = min(config->op_buffers, (uint32_t)LEAST_OPS);

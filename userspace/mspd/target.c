@@ -136,7 +136,8 @@ static int set_up_session(struct move *m, struct session *s)
 	uint32_t buffers = buffers_per_session(m);
 	int ret;
 
-	ret = opqueue_init(&s->out, s->vasi, REVERSE_OP_BYTES, REVERSE_OPS);
+	ret = opqueue_init(&s->out, s->vasi, REVERSE_OP_BYTES, REVERSE_OPS,
+			   m->device->indirect ? REVERSE_OP_BYTES : 0);
 	if (ret)
 		return ret;
 	s->out_ready = true;
