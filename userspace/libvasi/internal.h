@@ -81,7 +81,9 @@ struct vasi_buf {
  * @count:	how many
  * @data_offset: of the data of a download
  * @room:	for them
- * @place:	transport: where it comes from
+ * @number:	transport: the kernel's number for it
+ * @place:	transport: I/O address of the first one, or where in a buffer fetched
+ *		data lie
  * @reserved:	transport: bytes that it takes, all in all
  * @posted:	one was posted once: counts as a pool of the platform
  * @bufs:	the buffers
@@ -93,6 +95,7 @@ struct vasi_pool {
 	uint32_t count;
 	uint32_t data_offset;
 	uint32_t room;
+	uint16_t number;
 	uint64_t place;
 	uint64_t reserved;
 	bool posted;

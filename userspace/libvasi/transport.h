@@ -137,6 +137,7 @@ struct vasi_transport {
 };
 
 extern const struct vasi_transport vasi_user_transport;
+extern const struct vasi_transport vasi_kernel_transport;
 
 /* The start of every transport's donor */
 struct vasi_donor {

@@ -6,10 +6,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
-#include "libvasi/internal.h"
+#include "libvasi/kernel.h"
 
 /* Note why a call failed; returns @ret */
 int vasi_device_fail(struct vasi_device *dev, int ret, const char *fmt, ...)
@@ -46,9 +47,32 @@ uint32_t vasi_next_generation(struct vasi_device *dev)
 	return dev->generation;
 }
 
+static int check_params(const struct vasi_device_params *params)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (params->pane_bytes && !(params->pane_bytes % page) &&
+	    params->pane_bytes <= VASI_MAX_PANE)
+		return 0;
+	log_error("libvasi: pane of %llu bytes: allowed are multiples of %llu up to %llu",
+		  (unsigned long long)params->pane_bytes, (unsigned long long)page,
+		  (unsigned long long)VASI_MAX_PANE);
+	return -EINVAL;
+}
+
+/* The socket of a VIO link, unless it is the kernel driver's character device */
+static const struct vasi_transport *transport_of(const char *path)
+{
+	struct stat st;
+
+	if (!stat(path, &st) && S_ISCHR(st.st_mode))
+		return &vasi_kernel_transport;
+	return &vasi_user_transport;
+}
+
 /**
  * vasi_device_open() - open a device and exchange capabilities
- * @path:	of the device: the socket of a VIO link
+ * @path:	of the device: the kernel driver's, or the socket of a VIO link
  * @params:	how
  * @dev:	set on success
  *
@@ -61,18 +85,33 @@ uint32_t vasi_next_generation(struct vasi_device *dev)
 int vasi_device_open(const char *path, const struct vasi_device_params *params,
 		     struct vasi_device **dev)
 {
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	int ret;
 
 	*dev = NULL;
-	if (!params->pane_bytes || params->pane_bytes % page ||
-	    params->pane_bytes > VASI_MAX_PANE) {
-		log_error("libvasi: pane of %llu bytes: allowed are multiples of %llu up to %llu",
-			  (unsigned long long)params->pane_bytes,
-			  (unsigned long long)page,
-			  (unsigned long long)VASI_MAX_PANE);
-		return -EINVAL;
-	}
-	return vasi_user_transport.open(path, params, dev);
+	ret = check_params(params);
+	return ret ? ret : transport_of(path)->open(path, params, dev);
+}
+
+/**
+ * vasi_device_open_fd() - the same with the kernel driver's device, opened before
+ * @fd:		its descriptor; it stays the caller's
+ * @path:	of the device, for messages
+ * @params:	how
+ * @dev:	set on success
+ *
+ * It takes a privilege to open such a device, but none to go on with it.
+ *
+ * Context: blocks, 5 s at most.
+ * Return: as vasi_device_open().
+ */
+int vasi_device_open_fd(int fd, const char *path, const struct vasi_device_params *params,
+			struct vasi_device **dev)
+{
+	int ret;
+
+	*dev = NULL;
+	ret = check_params(params);
+	return ret ? ret : kernel_open_fd(fd, path, params, dev);
 }
 
 /**

@@ -71,6 +71,8 @@ struct vasi_device_info {
  */
 int vasi_device_open(const char *path, const struct vasi_device_params *params,
 		     struct vasi_device **dev);
+int vasi_device_open_fd(int fd, const char *path, const struct vasi_device_params *params,
+			struct vasi_device **dev);
 void vasi_device_close(struct vasi_device *dev);
 const struct vasi_device_info *vasi_device_info(const struct vasi_device *dev);
 /* Why the last call on @dev failed, or why it was lost; never NULL */
