@@ -71,7 +71,7 @@ endif
 # Debian packages
 
 DEPS_BUILD := gcc libc6-dev make pkg-config liburing-dev libjansson-dev \
-	      libsystemd-dev libssl-dev
+	      libsystemd-dev libssl-dev libnl-3-dev libnl-genl-3-dev
 DEPS_RUN   := python3 util-linux procps iproute2
 DEPS_CHECK := libcmocka-dev python3-sphinx sparse openssl
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev libcmocka-dev
@@ -89,9 +89,12 @@ DEPS_CHECK += $(if $(filter true,$(CI)),$(DEPS_FUZZ))
 
 PKGS := liburing jansson libsystemd libssl libcrypto
 GUEST_PKGS := liburing libnl-genl-3.0
+# Only for what looks at the driver's notifications
+NL_PKGS := libnl-genl-3.0
 # Asked once, and only when something is compiled
-PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PKGS) $(NL_PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PKGS)))$(PKG_LIBS)
+NL_LIBS	   = $(eval NL_LIBS := $$(shell $(PKG_CONFIG) --libs $(NL_PKGS)))$(NL_LIBS)
 
 CFLAGS	 ?= -O2 -g
 STD	 := -std=gnu11 -D_GNU_SOURCE=
@@ -137,8 +140,9 @@ main_mspctl	:= $(wildcard userspace/mspd/mspctl.c)
 main_vasi-phypd	:= $(wildcard userspace/phyp/phypd/main.c)
 main_phypctl	:= $(wildcard userspace/phyp/phypctl/phypctl.c)
 main_hmc	:= $(wildcard userspace/hmc/hmc.c)
+main_vasimon	:= $(wildcard userspace/vasimon/vasimon.c)
 
-PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl hmc,$(if $(main_$(p)),$(p))))
+PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl hmc vasimon,$(if $(main_$(p)),$(p))))
 PROG_FILES := $(PROGS:%=$(O)/%)
 # hmc goes by the names of the console's commands
 CONSOLE := migrlpar lslparmigr lssyscfg lshwres
@@ -199,11 +203,12 @@ $(ARCHIVES): $(O)/%.a: $(O)/.flags
 	$(Q)$(AR) rcsD $@ $(filter %.o,$^)
 
 link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) \
-	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS)
+	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS) $(MORE_LIBS)
 
 $(O)/mspd $(O)/mspctl: $(O)/libmspd.a
 $(O)/vasi-phypd $(O)/phypctl: $(O)/libvasiphypd.a
 $(O)/hmc: $(O)/libhmc.a
+$(O)/mspd $(O)/vasimon $(O)/unit/test_driver_nl: MORE_LIBS = $(NL_LIBS)
 
 $(CONSOLE_FILES): $(O)/hmc
 	$(Q)ln -sf hmc $@
@@ -481,7 +486,7 @@ SBINDIR	   := $(DESTDIR)$(PREFIX)/sbin
 LIBDIR	   := $(DESTDIR)$(PREFIX)/lib
 INCLUDEDIR := $(DESTDIR)$(PREFIX)/include
 MANDIR	   := $(DESTDIR)$(PREFIX)/share/man
-CONTROLS   := $(filter %ctl hmc,$(PROGS))
+CONTROLS   := $(filter %ctl hmc vasimon,$(PROGS))
 DAEMONS	   := $(filter-out $(CONTROLS),$(PROGS))
 
 PHONY += install

@@ -20,6 +20,7 @@ man_pages = [
         ("lshwres", "list hardware resources of a managed system", 1),
         ("mspctl", "direct a mover", 1),
         ("phypctl", "manage a managed system", 1),
+        ("vasimon", "print events of the VASI driver", 1),
         ("console", "the systems that the management console knows", 5),
         ("mspd", "the mover daemon", 8),
         ("vasi-phypd", "a managed system", 8))

@@ -25,7 +25,7 @@ import sys
 import lpm
 
 COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres")
-PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl")
+PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl", "vasimon")
 OPERATOR, STRANGER = 61098, 61099
 
 
