@@ -550,11 +550,13 @@ struct vm_area_struct;
 int vasi_pool_mmap(struct vasi_session *s, struct vm_area_struct *vma);
 
 /* vasi_request.c */
+int vasi_request(struct vasi_session *s, const struct vasi_io_request *req);
 int vasi_submit(struct vasi_session *s, const struct vasi_vector *vector);
 
 /* vasi_fetch.c */
 struct vasi_item *vasi_item_get(struct vasi_session *s, u32 keep);
 void vasi_item_done(struct vasi_item *item);
+void vasi_item_fetched(struct vasi_item *item);
 int vasi_fetch(struct vasi_session *s, const struct vasi_vector *vector);
 int vasi_fetch_command(struct vasi_session *s, struct io_uring_cmd *cmd,
 		       const struct vasi_vector *vector, unsigned int issue_flags);

@@ -79,8 +79,13 @@ void vasi_item_done(struct vasi_item *item)
 	vasi_session_wake(item->session);
 }
 
-/* User space has an event: what does its item do now? */
-static void vasi_item_fetched(struct vasi_item *item)
+/**
+ * vasi_item_fetched() - user space has an item's event
+ * @item:	it is free now, and so is a buffer that it is part of, or user space's
+ *
+ * Context: adapter->lock.
+ */
+void vasi_item_fetched(struct vasi_item *item)
 {
 	struct vasi_session *s = item->session;
 

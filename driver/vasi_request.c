@@ -259,7 +259,16 @@ static int (* const vasi_do[])(struct vasi_session *s, const struct vasi_io_requ
 	[VASI_REQ_CLOSE]	= vasi_do_close,
 };
 
-static int vasi_do_request(struct vasi_session *s, const struct vasi_io_request *req)
+/**
+ * vasi_request() - take one request
+ * @s:		session
+ * @req:	copy of what user space wrote
+ *
+ * Context: adapter->lock.  vasi_queue_run() is the caller's.
+ * Return: 0, -EINVAL, -EBUSY or -ESTALE: not with this buffer now, -EAGAIN: no room,
+ * -EOPNOTSUPP, or what vasi_session_error() says.
+ */
+int vasi_request(struct vasi_session *s, const struct vasi_io_request *req)
 {
 	int ret = vasi_session_error(s);
 
@@ -296,7 +305,7 @@ static int vasi_submit_batch(struct vasi_session *s, const struct vasi_io_reques
 
 	spin_lock(&s->adapter->lock);
 	for (i = 0; i < count; i++) {
-		ret = vasi_do_request(s, &reqs[i]);
+		ret = vasi_request(s, &reqs[i]);
 		if (ret)
 			break;
 	}
