@@ -323,10 +323,14 @@ static void vasi_drain(struct vasi_adapter *a)
 void vasi_adapter_interrupt(struct vasi_adapter *a)
 {
 	mutex_lock(&a->ring_lock);
+	/* One may be left from an earlier driver, before there is a ring */
+	if (!a->ring.entries)
+		goto unlock;
 	vasi_drain(a);
 	a->hv->irq_enable(a, true);
 	/* The interrupt is a pulse: what came before it was enabled made none */
 	vasi_drain(a);
+unlock:
 	mutex_unlock(&a->ring_lock);
 }
 
@@ -521,7 +525,9 @@ int vasi_adapter_start(struct vasi_adapter *a)
 {
 	int ret;
 
+	mutex_lock(&a->ring_lock);
 	ret = vasi_ring_alloc(&a->ring, a->dma_dev, a->crq_bytes);
+	mutex_unlock(&a->ring_lock);
 	if (ret)
 		return ret;
 	ret = vasi_queue_alloc(a);
@@ -546,7 +552,9 @@ go_down:
 free_queue:
 	vasi_queue_free(a);
 free_ring:
+	mutex_lock(&a->ring_lock);
 	vasi_ring_free(&a->ring, a->dma_dev);
+	mutex_unlock(&a->ring_lock);
 	return ret;
 }
 
