@@ -417,9 +417,10 @@ static void vasi_reset(struct work_struct *work)
 	spin_unlock(&a->lock);
 	trace_vasi_reset(a, reason);
 	dev_info(&a->dev, "reset: %s\n", vasi_reset_reason_name(reason));
+	/* Before the adapter can be ready again: listeners want them in order */
+	vasi_notify_reset(a, reason);
 	rc = vasi_come_up(a);
 	mutex_unlock(&a->ring_lock);
-	vasi_notify_reset(a, reason);
 	if (!rc)
 		return;
 	dev_err(&a->dev, "cannot register the queue: %ld\n", rc);
