@@ -363,7 +363,12 @@ guest:
 # A VASI device for the QEMU that is installed, and a firmware for its tests.
 # The device is bound to that binary: headers.py gets its headers into CACHE.
 
-PHONY += qemu-plugin qemu-files
+PHONY += qemu-plugin qemu-files qemu-tree
+# Fallback: build/qemu/qemu-system-ppc64 with the device in it (minutes)
+qemu-tree:
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_QEMU)' deps
+	$(Q)$(PYTHON) -B selftests/qemu/headers.py --whole $(O)/qemu/qemu-system-ppc64
+
 qemu-plugin:
 	$(Q)$(MAKE) DEPS_MORE='$(DEPS_QEMU)' deps
 	$(Q)$(MAKE) $(JOBS) qemu-files

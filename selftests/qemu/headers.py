@@ -3,6 +3,7 @@
 """The headers of exactly the QEMU that is installed, to build a device for it.
 
     headers.py FLAGS
+    headers.py --whole PROGRAM
 
 Takes the source package that qemu-system-ppc64 was built from, configures it as
 far as is needed and makes the headers that its build would make, and nothing
@@ -11,6 +12,9 @@ else.  All headers stay in the cache; FLAGS becomes a file of compiler options
 
     CACHE/qemu/VERSION/src/       headers of the source package
     CACHE/qemu/VERSION/build/     headers that its build makes
+
+With --whole the device is put into QEMU's tree and all of it is built, which
+takes minutes: for where a plug-in cannot be loaded.
 """
 
 import os
@@ -35,6 +39,22 @@ CONFIGURE = ("--meson=/usr/bin/meson", "--without-default-features",
 UNNEEDED = re.compile(r"^(tests|qga|storage-daemon)/")
 KEPT = (".h", ".inc", ".def")
 OTHERS = ("roms", "tests", "pc-bios", "debian")
+# The device in QEMU's tree, below hw/ppc/: where it is here -> there
+TREE = {
+    "selftests/qemu/spapr-vasi.c": "spapr-vasi.c",
+    "userspace/violink/violink.c": "vasi/violink/violink.c",
+    "userspace/violink/violink.h": "vasi/violink/violink.h",
+    "userspace/common/unixsock.c": "vasi/common/unixsock.c",
+    "userspace/common/unixsock.h": "vasi/common/unixsock.h",
+    "userspace/common/util.h": "vasi/common/util.h",
+    "uapi/linux/vasi_crq.h": "vasi/linux/vasi_crq.h",
+}
+MESON = """
+vasi = declare_dependency(include_directories: include_directories('vasi'))
+ppc_ss.add(when: ['CONFIG_PSERIES', vasi], if_true: files('spapr-vasi.c',
+  'vasi/violink/violink.c', 'vasi/common/unixsock.c'))
+"""
+WHOLE_S = 3600
 # Debian's own Python, meson and ninja, whatever else is on this machine
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 BUILD_S = 600
@@ -55,10 +75,10 @@ def build_id():
     return found.group(1)
 
 
-def command(argv, directory):
+def command(argv, directory, limit=BUILD_S):
     done = subprocess.run(argv, cwd=directory, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", timeout=BUILD_S,
+                          text=True, errors="replace", timeout=limit,
                           env={"PATH": PATH, "LC_ALL": "C.UTF-8"}, check=False)
     if done.returncode:
         raise packages.PackageError("%s: status %d: %s" % (
@@ -66,11 +86,15 @@ def command(argv, directory):
     return done.stdout
 
 
-def make(src, build):
-    """Configure, and make the headers that are made."""
+def configure(src, build):
     os.mkdir(build)
     command(["../" + os.path.basename(src) + "/configure"] + list(CONFIGURE),
             build)
+
+
+def make(src, build):
+    """Configure, and make the headers that are made."""
+    configure(src, build)
     targets = re.findall(r"(?m)^(\S+\.h): CUSTOM_COMMAND$",
                          command(["ninja", "-t", "targets", "all"], build))
     command(["ninja"] + [t for t in targets if not UNNEEDED.match(t)], build)
@@ -109,6 +133,25 @@ def headers():
     return path, version
 
 
+def whole(program):
+    """All of QEMU with the device in its tree."""
+    name, version = source()
+    os.makedirs(packages.CACHE, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="whole.", dir=packages.CACHE) as work:
+        src = work + "/src"
+        packages.Sources().unpack_source(name, version, src)
+        for here, there in TREE.items():
+            to = os.path.join(src, "hw/ppc", there)
+            os.makedirs(os.path.dirname(to), exist_ok=True)
+            shutil.copy(os.path.join(packages.TOP, here), to)
+        with open(src + "/hw/ppc/meson.build", "a", encoding="utf-8") as file:
+            file.write(MESON)
+        configure(src, work + "/build")
+        command(["ninja", "qemu-system-ppc64"], work + "/build", WHOLE_S)
+        os.makedirs(os.path.dirname(os.path.abspath(program)), exist_ok=True)
+        shutil.copy(work + "/build/qemu-system-ppc64", program)
+
+
 def flags(path, version):
     src, build = path + "/src", path + "/build"
     words = packages.run(["pkg-config", "--cflags", "glib-2.0", "pixman-1"]).split()
@@ -129,11 +172,14 @@ def flags(path, version):
 
 
 def main():
-    target = sys.argv[1]
+    target = sys.argv[-1]
     try:
+        if sys.argv[1] == "--whole":
+            whole(target)
+            return
         text = flags(*headers())
     except (packages.PackageError, OSError, subprocess.SubprocessError) as error:
-        sys.exit("headers of QEMU: %s" % error)
+        sys.exit("QEMU: %s" % error)
     try:
         with open(target, encoding="utf-8") as file:
             same = file.read() == text

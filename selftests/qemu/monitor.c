@@ -28,22 +28,22 @@
  * only ends H_CEDE.
  */
 asm(".section .start, \"ax\"\n"
-    ".org 0x100\n"
-    "	lis	2, .TOC.@h\n"
-    "	ori	2, 2, .TOC.@l\n"
-    "	lis	1, stack_end@h\n"
-    "	ori	1, 1, stack_end@l\n"
-    "	li	0, 0\n"
-    "	stdu	0, -128(1)\n"
-    "	b	run\n"
-    ".org 0x900\n"
-    "	mtspr	272, 3\n"
-    "	lis	3, 0x7fff\n"
-    "	mtdec	3\n"
-    "	mfspr	3, 272\n"
-    "	rfid\n"
-    ".org 0x1000\n"
-    ".previous\n");
+	".org 0x100\n"
+	"	lis	2, .TOC.@h\n"
+	"	ori	2, 2, .TOC.@l\n"
+	"	lis	1, stack_end@h\n"
+	"	ori	1, 1, stack_end@l\n"
+	"	li	0, 0\n"
+	"	stdu	0, -128(1)\n"
+	"	b	run\n"
+	".org 0x900\n"
+	"	mtspr	272, 3\n"
+	"	lis	3, 0x7fff\n"
+	"	mtdec	3\n"
+	"	mfspr	3, 272\n"
+	"	rfid\n"
+	".org 0x1000\n"
+	".previous\n");
 
 static uint8_t stack[16384] __attribute__((aligned(16), used));
 asm(".globl stack_end\n.set stack_end, stack + 16384");

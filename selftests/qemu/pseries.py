@@ -20,7 +20,8 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
 PLUGIN = os.path.join(BUILD, "qemu/spapr-vasi.so")
 FIRMWARE = os.path.join(BUILD, "qemu/monitor.bin")
-QEMU = "qemu-system-ppc64"
+# Another one, with the device in its tree, needs no plug-in
+QEMU = os.environ.get("QEMU_PPC64", "qemu-system-ppc64")
 MACHINE = "pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken," \
           "cap-ccf-assist=off"
 
@@ -110,8 +111,10 @@ class Machine:
         self.qmp_path = os.path.join(directory, "qmp")
         argv = [QEMU, "-accel", "tcg,thread=multi", "-M", MACHINE, "-cpu",
                 "POWER9", "-m", str(memory), "-smp", str(processors),
-                "-nodefaults", "-display", "none", "-plugin", plugin,
+                "-nodefaults", "-display", "none",
                 "-qmp", "unix:%s,server=on,wait=off" % self.qmp_path]
+        if "QEMU_PPC64" not in os.environ:
+            argv += ["-plugin", plugin]
         for link in links:
             argv += ["-device", "spapr-vasi,link=" + link]
         if memfd:

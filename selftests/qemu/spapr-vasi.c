@@ -525,6 +525,12 @@ static bool channel_receive(SpaprVasi *s, struct vasi_channel *c)
 	return !c->gone;
 }
 
+static void channel_is_idle(struct vasi_channel *c)
+{
+	c->busy = false;
+	c->done = false;
+}
+
 static bool channel_send(SpaprVasi *s, struct vasi_channel *c, uint64_t number,
 			 const uint64_t arg[8])
 {
@@ -553,7 +559,7 @@ static struct vasi_channel *channel_for(SpaprVasi *s, uint64_t number,
 		if (c->waiting || c == s->barrier || !channel_receive(s, c))
 			continue;
 		if (c->done && now_ms() - c->done_ms > LATE_ANSWER_MS)
-			c->busy = c->done = false;
+			channel_is_idle(c);
 		if (c->busy && c->number == number &&
 		    !memcmp(c->arg, arg, sizeof(c->arg)))
 			return c;
@@ -614,7 +620,7 @@ static bool platform_call(SpaprVasi *s, uint64_t number, const uint64_t arg[8],
 	if (done) {
 		*rc = c->rc;
 		memcpy(ret, c->ret, sizeof(c->ret));
-		c->busy = c->done = false;
+		channel_is_idle(c);
 	}
 	if (gone)
 		channel_free(c);
@@ -714,8 +720,7 @@ static void barrier_ready(void *opaque)
 	}
 	if (!s->barrier->done)
 		return;
-	s->barrier->busy = false;
-	s->barrier->done = false;
+	channel_is_idle(s->barrier);
 	/* What is there now was sent before */
 	while (s->state == LINK_RESETTING && receive_one(s))
 		;
@@ -1108,8 +1113,8 @@ static bool make_table(SpaprVasi *s, Error **errp)
 	s->table = table;
 	iommu_notifier_init(&s->notifier, on_tce, IOMMU_NOTIFIER_IOTLB_EVENTS, 0,
 			    PANE1_BYTES - 1, 0);
-	return !memory_region_register_iommu_notifier(
-		MEMORY_REGION(&s->vdev.tcet->iommu), &s->notifier, errp);
+	return !memory_region_register_iommu_notifier(MEMORY_REGION(&s->vdev.tcet->iommu),
+						      &s->notifier, errp);
 }
 
 /* Other RAM is no error: DMA goes by messages then */
@@ -1206,7 +1211,7 @@ static target_ulong h_vasi(PowerPCCPU *cpu, SpaprMachineState *spapr,
 	};
 
 	if (opcode != VASI_H_SIGNAL)
-		call.arg[1] = call.arg[2] = 0;
+		memset(&call.arg[1], 0, sizeof(call.arg[1]) * 2);
 	if (opcode == VASI_H_DONOR_OPERATION)
 		for_each_device(spapr, ask_owner, &call);
 	if (!call.known)

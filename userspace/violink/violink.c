@@ -965,7 +965,8 @@ int vio_check_pane(int fd, uint64_t *bytes)
 int vio_translate(const __be64 *entry, uint64_t memory_bytes, unsigned int access,
 		  uint64_t *offset)
 {
-	uint64_t value = be64toh(__atomic_load_n(entry, __ATOMIC_RELAXED));
+	__be64 raw = *(const volatile __be64 *)entry;
+	uint64_t value = be64toh(raw);
 	uint64_t page = value & ~(uint64_t)(VIO_PAGE_BYTES - 1);
 
 	if ((value & access) != access ||
