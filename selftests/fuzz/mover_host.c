@@ -244,7 +244,7 @@ static void create_mover(struct host *h)
 	fuzz_check(!mailbox_init(&h->worker.mailbox));
 	fuzz_check(!mailbox_init(&h->mover.mailbox));
 	d->mover = &h->mover;
-	d->path = "memory";
+	device_prepare(d, "memory");
 	d->config = &h->params.config;
 	d->worker = &h->worker;
 	d->main_mailbox = &h->mover.mailbox;

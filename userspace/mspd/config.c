@@ -65,7 +65,7 @@ struct key {
 
 static const struct key keys[] = {
 	{ "vasi", KIND_DEVICE, 0, 1, UNIX_PATH_BYTES,
-	  "VASI device: the socket of a VIO link; may be given several times" },
+	  "VASI device: /dev/vasi0, or the socket of a VIO link; several times" },
 	{ "socket", KIND_TEXT, AT(socket), 1, UNIX_PATH_BYTES,
 	  "control socket (/run/mspd.sock)" },
 	{ "socket_mode", KIND_MODE, AT(socket_mode), 0, 0777, "its permissions (0660)" },

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "common/log.h"
 #include "common/util.h"
 #include "device.h"
@@ -150,6 +153,41 @@ static void closed_worker(struct mail *mail)
 }
 
 /**
+ * device_prepare() - do what takes a privilege, so that device_open() needs none
+ * @d: the device, zeroed
+ * @path: where; stays
+ *
+ * The kernel driver's device may be opened only with CAP_SYS_ADMIN.
+ */
+void device_prepare(struct device *d, const char *path)
+{
+	struct stat st;
+
+	d->path = path;
+	d->fd = -1;
+	if (stat(path, &st) || !S_ISCHR(st.st_mode))
+		return;
+	d->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (d->fd < 0)
+		log_warning("device %s: %s", path, strerror(errno));
+}
+
+/* A descriptor outlives its adapter: then there may be a new one at the same path */
+static int open_vasi(struct device *d, const struct vasi_device_params *params)
+{
+	int ret;
+
+	if (d->fd >= 0) {
+		ret = vasi_device_open_fd(d->fd, d->path, params, &d->dev);
+		if (ret != -ENODEV)
+			return ret;
+		close(d->fd);
+		d->fd = -1;
+	}
+	return vasi_device_open(d->path, params, &d->dev);
+}
+
+/**
  * device_open() - open a closed device and hand it to its worker
  * @d: the device
  * @pool: the donors
@@ -167,7 +205,7 @@ int device_open(struct device *d, struct donor_pool *pool, char why[256])
 	};
 	int ret;
 
-	ret = vasi_device_open(d->path, &params, &d->dev);
+	ret = open_vasi(d, &params);
 	if (ret) {
 		snprintf(why, 256, "device %s: %s", d->path,
 			 d->dev ? vasi_device_error(d->dev) : strerror(-ret));

@@ -18,6 +18,8 @@ enum device_state {
  * struct device - a VASI device
  * @mover:	of it
  * @path:	where
+ * @fd:		the kernel driver's device, opened with the privilege that this takes;
+ *		-1: the path is opened each time
  * @state:	main thread
  * @worker:	that owns it while it is open
  * @dev:	libvasi's
@@ -34,6 +36,7 @@ enum device_state {
 struct device {
 	struct mover *mover;
 	const char *path;
+	int fd;
 	enum device_state state;
 	struct worker *worker;
 	const struct config *config;
@@ -55,6 +58,7 @@ struct device {
 	struct mailbox *main_mailbox;
 };
 
+void device_prepare(struct device *d, const char *path);
 int device_open(struct device *d, struct donor_pool *pool, char why[256]);
 void device_close(struct device *d);
 

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/nodump.h"
 #include "common/util.h"
+#include "driver_events.h"
 #include "ktls.h"
 #include "mover.h"
 
@@ -141,16 +142,31 @@ static void stop_workers(struct mover *mover)
 
 static int make_devices(struct mover *mover)
 {
-	char why[256];
-
 	mover->devices = calloc(mover->config.nvasi, sizeof(*mover->devices));
 	if (!mover->devices)
 		return -ENOMEM;
+	for (unsigned int i = 0; i < mover->config.nvasi; i++)
+		device_prepare(&mover->devices[i], mover->config.vasi[i]);
+	return 0;
+}
+
+static void free_devices(struct mover *mover)
+{
+	for (unsigned int i = 0; mover->devices && i < mover->config.nvasi; i++) {
+		if (mover->devices[i].fd >= 0)
+			close(mover->devices[i].fd);
+	}
+	free(mover->devices);
+}
+
+static void open_devices(struct mover *mover)
+{
+	char why[256];
+
 	for (unsigned int i = 0; i < mover->config.nvasi; i++) {
 		struct device *d = &mover->devices[i];
 
 		d->mover = mover;
-		d->path = mover->config.vasi[i];
 		d->config = &mover->config;
 		d->worker = &mover->workers[i % mover->nworkers];
 		d->main_mailbox = &mover->mailbox;
@@ -159,7 +175,6 @@ static int make_devices(struct mover *mover)
 		if (device_open(d, mover->donors, why))
 			log_warning("%s", why);
 	}
-	return 0;
 }
 
 static int add_sources(struct mover *mover)
@@ -194,6 +209,7 @@ static void block_signals(void)
 
 static int run(struct mover *mover)
 {
+	struct driver_events *events;
 	int ret;
 
 	ret = sd_event_new(&mover->event);
@@ -213,32 +229,36 @@ static int run(struct mover *mover)
 		log_error("control socket %s: %s", mover->config.socket, strerror(-ret));
 		goto err_exit_mailbox;
 	}
-	ret = privileges_drop(&mover->config);
+	ret = make_devices(mover);
 	if (ret)
 		goto err_close_ctl;
+	ret = privileges_drop(&mover->config);
+	if (ret)
+		goto err_free_devices;
 	/* As who reads it again later */
 	ret = load_identity(mover);
 	if (ret)
-		goto err_close_ctl;
+		goto err_free_devices;
 	ret = donor_pool_new(donor_count(&mover->config), &mover->donors);
 	if (ret)
 		goto err_put_identity;
 	ret = start_workers(mover);
 	if (ret)
 		goto err_stop_workers;
-	ret = make_devices(mover);
-	if (ret)
-		goto err_stop_workers;
+	events = driver_events_new(mover);
+	open_devices(mover);
 	log_info("ready on %s", mover->config.socket);
 	ret = sd_event_loop(mover->event);
+	driver_events_free(events);
 
 err_stop_workers:
 	/* Donors post to the workers' mailboxes, and workers to ours */
 	donor_pool_free(mover->donors);
 	stop_workers(mover);
-	free(mover->devices);
 err_put_identity:
 	identity_put(mover->identity);
+err_free_devices:
+	free_devices(mover);
 err_close_ctl:
 	ctl_close(mover);
 err_exit_mailbox:
