@@ -323,8 +323,8 @@ static void vasi_drain(struct vasi_adapter *a)
 void vasi_adapter_interrupt(struct vasi_adapter *a)
 {
 	mutex_lock(&a->ring_lock);
-	/* One may be left from an earlier driver, before there is a ring */
-	if (!a->ring.entries)
+	/* Of an earlier registration: what is left of it is not looked at */
+	if (a->state == VASI_ADAPTER_DOWN || a->state == VASI_ADAPTER_DEAD)
 		goto unlock;
 	vasi_drain(a);
 	a->hv->irq_enable(a, true);
@@ -526,9 +526,7 @@ int vasi_adapter_start(struct vasi_adapter *a)
 {
 	int ret;
 
-	mutex_lock(&a->ring_lock);
 	ret = vasi_ring_alloc(&a->ring, a->dma_dev, a->crq_bytes);
-	mutex_unlock(&a->ring_lock);
 	if (ret)
 		return ret;
 	ret = vasi_queue_alloc(a);
@@ -553,9 +551,7 @@ go_down:
 free_queue:
 	vasi_queue_free(a);
 free_ring:
-	mutex_lock(&a->ring_lock);
 	vasi_ring_free(&a->ring, a->dma_dev);
-	mutex_unlock(&a->ring_lock);
 	return ret;
 }
 

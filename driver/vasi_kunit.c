@@ -269,7 +269,8 @@ static int fake_add(struct vasi_session *s, u32 index)
 }
 
 /* Fill a buffer as a platform does, and say so */
-static void fake_operation(struct fake *f, struct vasi_buf *buf, u64 correlator, u32 top, u8 op_code)
+static void fake_operation(struct fake *f, struct vasi_buf *buf, u64 correlator, u32 top,
+			   u8 op_code)
 {
 	struct vasi_session *s = buf->pool->session;
 	struct vasi_op op = {
