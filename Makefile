@@ -75,7 +75,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config liburing-dev libjansson-dev \
 DEPS_RUN   := python3 util-linux procps iproute2
 DEPS_CHECK := libcmocka-dev python3-sphinx sparse openssl
 DEPS_FUZZ  := clang-14 libclang-rt-14-dev libcmocka-dev
-DEPS_GUEST := qemu-system-x86 qemu-system-ppc
+DEPS_GUEST := qemu-system-x86 qemu-system-ppc device-tree-compiler
 # For modules, of the kernel that runs and of others
 DEPS_MODULES := gcc make bc flex bison libelf-dev libssl-dev kmod cpio
 DEPS_CROSS   := $(DEPS_MODULES) python3 sparse \

@@ -21,6 +21,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "qemu"))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 
+import dtb  # noqa: E402
 import guest  # noqa: E402
 import lpm  # noqa: E402
 import packages  # noqa: E402
@@ -178,27 +179,21 @@ def _():
 
 # ---- The device tree, as a kernel sees it ----
 
-def cells(*values):
-    return b"".join(struct.pack(">I", v) for v in values)
-
-
-def expected_node(unit, interrupt, location):
-    """Properties by name, as LoPAR has them."""
-    return {
-        "name": b"IBM,VASI\0",
-        "device_type": b"IBM,VASI-1\0",
-        "compatible": b"IBM,VASI-1\0",
-        "reg": cells(unit),
-        "interrupts": cells(interrupt, 0),
-        "ibm,my-dma-window": cells(unit, 0, 0, 0, 0x10000000,
-                                   unit ^ 0x40000000, 0, 0, 1, 0),
-        "ibm,#dma-address-cells": cells(2),
-        "ibm,#dma-size-cells": cells(2),
-        "ibm,#buffer-pools": cells(4),
-        "ibm,crq-size": cells(65536),
-        "ibm,#vasi-streams": cells(16),
-        "ibm,loc-code": location,
-    }
+def expected_node(unit, location):
+    """Properties by name, as dts/vasi.dts has them for one adapter."""
+    tree = dtb.nodes(dtb.compiled(lpm.TOP + "/dts/vasi.dts"))
+    node = dict(tree["/vdevice/IBM,VASI@%x" % UNIT], name=b"IBM,VASI\0")
+    own, second = struct.pack(">I", unit), struct.pack(">I", unit ^ 0x40000000)
+    window = node["ibm,my-dma-window"]
+    node.update({
+        "reg": own, "ibm,loc-code": location,
+        "ibm,my-dma-window": own + window[4:20] + second + window[24:],
+        "interrupts": struct.pack(">I", unit - UNIT + struct.unpack(
+            ">I", node["interrupts"][:4])[0]) + node["interrupts"][4:]})
+    if unit == UNIT:
+        assert node == dict(tree["/vdevice/IBM,VASI@%x" % UNIT],
+                            name=b"IBM,VASI\0"), "dts/vasi.dts"
+    return node
 
 
 TREE_COMMAND = r"""
@@ -239,15 +234,14 @@ def _():
         result = machine.run("test_qemu_device-tree")
         assert not result.wrong(), result.wrong()
     found = printed(result)
-    for unit, interrupt, location in (
-            (0x71000010, 0x1110, b"U9119.MME.0000000-V1-C16\0"),
-            (0x71000011, 0x1111, b"U1.T1\0")):
+    for unit, location in ((UNIT, b"U9119.MME.0000000-V1-C16\0"),
+                           (UNIT + 1, b"U1.T1\0")):
         node = "IBM,VASI@%x/" % unit
         seen = {name[len(node):]: bytes.fromhex(value)
                 for name, value in found.items() if name.startswith(node)}
         # The firmware's own, for those who refer to the node
         seen.pop("phandle", None)
-        assert seen == expected_node(unit, interrupt, location), seen
+        assert seen == expected_node(unit, location), seen
         assert found["%x" % unit] == "vio:TIBM,VASI-1SIBM,VASI-1", found
     assert found["max"] == "00020000", found["max"]
     functions = bytes.fromhex(found["functions"]).split(b"\0")
