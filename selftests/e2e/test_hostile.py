@@ -156,6 +156,7 @@ def requests(lab, move):
     busy = {"name": "busy"}
     platform = {
         "system.info": {}, "partition.list": {}, "stream.list": {},
+        "device.event": {"device": "msp9", "event": 1},
         "partition.create": huge, "partition.reserve": huge,
         "partition.activate": busy, "partition.shutdown": busy,
         "partition.remove": busy, "partition.show": busy,

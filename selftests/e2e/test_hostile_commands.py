@@ -204,6 +204,7 @@ def _():
             to + ["recover", None, "--target", lab.b.phyp_path],
             to + ["recover", moving, "--target", None],
             to + ["recover", moving, None, lab.b.phyp_path],
+            to + ["event", None, "1"], to + ["event", "msp0", None],
             to + ["call", None], ["phypctl", "-S", None, "info"])
         # What a file holds is told, not its name; and it is there
         orders = [o for o in orders if "../../etc/passwd" not in o or
