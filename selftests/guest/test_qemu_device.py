@@ -433,11 +433,10 @@ class Late(Platform):
 def _():
     with scripted(Late) as (platform, machine, _):
         calls = len(platform.calls)
-        assert machine.hcall(H_VASI_STATE, 5)[:2] == [SUCCESS, calls + 1]
+        assert machine.patient(H_VASI_STATE, 5)[:2] == [SUCCESS, calls + 1]
         platform.delay = 0.1
         assert machine.code(H_VASI_STATE, 6) == LONG_BUSY_10_MSEC
-        result = until("the answer is there", lambda: [
-            r for r in [machine.hcall(H_VASI_STATE, 6)] if r[0] != LONG_BUSY_10_MSEC])[0]
+        result = machine.patient(H_VASI_STATE, 6)
         assert result[:2] == [SUCCESS, calls + 2], result
         # Asked once, however often it was called; another call is another question
         assert platform.calls[calls:] == [(H_VASI_STATE, [5] + [0] * 7),
@@ -456,7 +455,7 @@ def _():
     with scripted(Causing) as (_, machine, driver):
         driver.map(16, 1)
         for _ in range(50):
-            assert machine.code(H_VASI_STATE, 5) == SUCCESS
+            assert machine.patient(H_VASI_STATE, 5)[0] == SUCCESS
             assert driver.poll() == entry(0x09, 99)
         assert driver.read(65536, 7) == b"written"
 
@@ -488,18 +487,19 @@ def _():
             other.calls.clear()
             one.hcall, other.hcall = knows(0), knows(0)
             pair = (0x10 + number) << 32 | bottoms[number]
-            assert machine.code(H_DONOR_OPERATION, pair) == SUCCESS
+            assert machine.patient(H_DONOR_OPERATION, pair)[0] == SUCCESS
             assert [c[1][0] for c in one.calls + other.calls] == [pair]
             assert platform.calls
         # A stream is not: all are asked until one knows it
         for platform, other_one in ((one, other), (other, one)):
             platform.hcall, other_one.hcall = knows(3), knows(0)
-            assert machine.hcall(H_VASI_STATE, 7)[:2] == [SUCCESS, 3]
+            assert machine.patient(H_VASI_STATE, 7)[:2] == [SUCCESS, 3]
         other.hcall = one.hcall = knows(0)
-        assert machine.code(H_VASI_STATE, 7) == PARAMETER
+        assert machine.patient(H_VASI_STATE, 7)[0] == PARAMETER
         one.calls.clear()
         # LIOBNs are turned into those of the platform
-        assert machine.code(H_COPY_RDMA, 64, 0x31000011, 4096, 0x71000011, 8192) == SUCCESS
+        assert machine.patient(H_COPY_RDMA, 64, 0x31000011, 4096, 0x71000011,
+                               8192)[0] == SUCCESS
         assert not one.calls
         assert other.wait_call(H_COPY_RDMA)[:5] == [64, 0x30000006, 4096, 0x30000005, 8192]
         assert machine.code(H_COPY_RDMA, 64, 1, 0, 2, 0) == S_PARM
@@ -508,7 +508,7 @@ def _():
         pair = 0x11 << 32 | 0x2000
         one.hcall = lambda number, arguments: (-1, [])
         other.hcall = lambda number, arguments: (PARAMETER, [])
-        assert machine.code(H_DONOR_OPERATION, pair) == -1
+        assert machine.patient(H_DONOR_OPERATION, pair)[0] == -1
         assert one.wait_call(H_DONOR_OPERATION)[0] == pair
         for platform in (one, other):
             assert not platform.errors, platform.errors
@@ -695,6 +695,48 @@ def _():
         assert machine.code(H_ENABLE_CRQ, UNIT) == SUCCESS
         assert driver.get() == entry(0x09, 1)
         driver.handshake()
+
+
+@suite.test("H_ENABLE_CRQ may be busy for a while")
+def _():
+    with directory() as path, Platform(path + "/p") as platform, \
+            Monitored(path + "/m", ["%s,reg=%#x,enable-busy=3" % (platform.path, UNIT)]
+                      ) as machine:
+        driver = Driver(machine, UNIT)
+        assert driver.register() == SUCCESS
+        driver.handshake()
+        assert machine.code(H_ENABLE_CRQ, UNIT) == SUCCESS
+        platform.event(6)
+        assert driver.get() == entry(6, header=0xFF)
+        codes = [machine.code(H_ENABLE_CRQ, UNIT) for _ in range(5)]
+        assert codes == [LONG_BUSY_10_MSEC, IN_PROGRESS, LONG_BUSY_10_MSEC, SUCCESS,
+                         SUCCESS], codes
+        driver.handshake()
+
+
+@suite.test("a platform that ends an hcall channel ends the link")
+def _():
+    class Cutting(Platform):
+        cut = False
+
+        def hcall(self, number, arguments):
+            if self.cut:
+                self.cut = False
+                raise OSError("cut")
+            return SUCCESS, []
+
+    with scripted(Cutting) as (platform, machine, driver):
+        # In a call: it fails, and the next one has another channel
+        platform.cut = True
+        assert machine.patient(H_VASI_STATE, 1)[0] == PARAMETER
+        assert machine.patient(H_VASI_STATE, 1)[0] == SUCCESS
+        # In a reset: there is no knowing any more
+        platform.cut = True
+        driver.free()
+        platform.wait_connected(2)
+        assert driver.register() in (SUCCESS, CLOSED)
+        until("it works again", lambda: driver.send(INITIALIZE) == SUCCESS)
+        assert driver.get() in (INITIALIZE, COMPLETE)
 
 
 # ---- Platforms that are wrong ----

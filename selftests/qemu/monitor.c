@@ -100,6 +100,8 @@ static void set_hcall(uint64_t number, uint64_t r4, uint64_t r5, uint64_t r6,
 
 static char out[16];
 static unsigned int out_used;
+static uint8_t in[16];
+static unsigned int in_used, in_at;
 
 static void flush(void)
 {
@@ -143,23 +145,20 @@ static void end_line(void)
 /* Characters from the terminal, up to 16 at a time */
 static char next(void)
 {
-	static uint8_t in[16];
-	static unsigned int used, at;
-
-	while (at == used) {
+	while (in_at == in_used) {
 		set_hcall(H_GET_TERM_CHAR, VTY, 0, 0, 0);
 		hcall();
-		used = (unsigned int)reg[1];
-		at = 0;
+		in_used = (unsigned int)reg[1];
+		in_at = 0;
 		__builtin_memcpy(in, &reg[2], sizeof(in));
-		if (used)
+		if (in_used)
 			break;
 		/* A millisecond or less of rest */
 		asm volatile("mtdec %0" : : "r"(100000));
 		set_hcall(H_CEDE, 0, 0, 0, 0);
 		hcall();
 	}
-	return (char)in[at++];
+	return (char)in[in_at++];
 }
 
 static void read_line(void)
@@ -253,6 +252,10 @@ void run(uint64_t fdt);
 
 void run(uint64_t fdt)
 {
+	/* After the machine's reset memory is as it was */
+	out_used = 0;
+	in_used = 0;
+	in_at = 0;
 	put_text("ready ");
 	put_number(fdt, 16);
 	end_line();

@@ -234,6 +234,13 @@ class Monitored(Machine):
     def code(self, number, *arguments):
         return self.hcall(number, *arguments)[0]
 
+    def patient(self, number, *arguments):
+        """An hcall, again and again while it is LongBusy: a platform in Python may
+        take longer than an hcall waits.  Returns as hcall()."""
+        return until("an answer to hcall %#x" % number, lambda: [
+            result for result in [self.hcall(number, *arguments)]
+            if result[0] != LONG_BUSY_10_MSEC])[0]
+
     def timed(self, count, number, *arguments):
         """The same hcall @count times: the last return code, microseconds each."""
         self.say("t", "%x" % count, *("%x" % a for a in (number,) + arguments))

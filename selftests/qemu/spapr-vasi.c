@@ -86,7 +86,7 @@ enum link_state {
  * struct vasi_channel - an hcall channel
  * @fd:		socket
  * @kind:	0 until WELCOME has come, then VIO_CHANNEL_HCALL
- * @waiting:	a thread waits here, and frees the channel if it is gone
+ * @waiting:	somebody waits here, and frees the channel if it is gone
  * @gone:	the link has ended
  * @busy:	an answer is awaited, or @done
  * @done:	the answer is there
@@ -136,6 +136,7 @@ struct vasi_packet {
  * @vdev:	QEMU's part: unit address, CRQ, first pane
  * @path:	property: the platform's socket
  * @loc_code:	property: location code
+ * @enable_busy: property: how often H_ENABLE_CRQ is to be repeated
  * @unit:	what the platform said it is, as it came
  * @liobn2:	LIOBN of the second pane
  * @pane2_bytes: its size
@@ -151,7 +152,7 @@ struct vasi_packet {
  * @packets:	struct vasi_packet that wait for the link
  * @blocked:	the socket was full; wait until it is writable
  * @held:	entries of the guest that wait for the end of a reset
- * @trouble:	why the first connection failed
+ * @trouble:	why the link has ended
  * @for_guest:	entries that wait for room in the guest's queue
  * @poke:	timer: try again
  * @poke_ms:	back-off
@@ -159,6 +160,7 @@ struct vasi_packet {
  * @freeing:	H_FREE_CRQ was called and is to be called again
  * @suspended:	a suspend event came; H_ENABLE_CRQ has not
  * @stopped:	and the guest has it: nothing follows it
+ * @busy_left:	times that H_ENABLE_CRQ is still busy
  * @opening:	Open requests without an answer
  * @pairs:	TOP/BOTTOM pairs of sessions, as keys
  * @windows:	descriptors of the second pane's windows by id
@@ -174,6 +176,7 @@ struct SpaprVasi {
 	SpaprVioDevice vdev;
 	char *path;
 	char *loc_code;
+	uint32_t enable_busy;
 	struct vio_welcome unit;
 	uint32_t liobn2;
 	uint64_t pane2_bytes;
@@ -199,6 +202,7 @@ struct SpaprVasi {
 	bool freeing;
 	bool suspended;
 	bool stopped;
+	uint32_t busy_left;
 
 	GArray *opening;
 	GHashTable *pairs;
@@ -556,7 +560,7 @@ static struct vasi_channel *channel_for(SpaprVasi *s, uint64_t number,
 	struct vasi_channel *c, *next, *idle = NULL;
 
 	QLIST_FOREACH_SAFE(c, &s->channels, next, next) {
-		if (c->waiting || c == s->barrier || !channel_receive(s, c))
+		if (c->waiting || !channel_receive(s, c))
 			continue;
 		if (c->done && now_ms() - c->done_ms > LATE_ANSWER_MS)
 			channel_is_idle(c);
@@ -641,8 +645,11 @@ static void send_barrier(SpaprVasi *s)
 	s->reset_queued = false;
 	if (!s->barrier) {
 		s->barrier = channel_open(s);
-		if (s->barrier)
+		if (s->barrier) {
+			/* Ours until the link is closed, also when it is gone */
+			s->barrier->waiting = true;
 			qemu_set_fd_handler(s->barrier->fd, barrier_ready, NULL, s);
+		}
 	}
 	if (!s->barrier || !channel_send(s, s->barrier, VASI_H_FREE_CRQ, none))
 		link_lost(s, VASI_EVENT_PARTNER_FAILED,
@@ -782,8 +789,10 @@ static void take_event(SpaprVasi *s)
 
 	if (s->state == LINK_RESETTING || !s->vdev.crq.qsize)
 		return;
-	if (code == VASI_EVENT_PARTNER_SUSPENDED)
+	if (code == VASI_EVENT_PARTNER_SUSPENDED) {
 		s->suspended = true;
+		s->busy_left = s->enable_busy;
+	}
 	put_short(s, VASI_CRQ_EVENT, code);
 	deliver(s);
 }
@@ -974,13 +983,15 @@ static void link_close(SpaprVasi *s)
 {
 	struct vasi_channel *c, *next;
 
-	if (s->barrier)
+	QLIST_FOREACH_SAFE(c, &s->channels, next, next)
+		channel_end(c);
+	if (s->barrier) {
 		qemu_set_fd_handler(s->barrier->fd, NULL, NULL, NULL);
+		channel_free(s->barrier);
+	}
 	s->barrier = NULL;
 	s->barrier_again = false;
 	s->reset_queued = false;
-	QLIST_FOREACH_SAFE(c, &s->channels, next, next)
-		channel_end(c);
 	qemu_set_fd_handler(s->fd, NULL, NULL, NULL);
 	close(s->fd);
 	s->fd = -1;
@@ -1003,13 +1014,13 @@ static void link_lost(SpaprVasi *s, enum vasi_event_format event,
 	why = g_strdup_vprintf(fmt, args);
 	va_end(args);
 	link_close(s);
-	if (!DEVICE(s)->realized) {
-		g_free(s->trouble);
-		s->trouble = g_steal_pointer(&why);
-		return;
-	}
-	if (told)
+	/* A try that fails like the one before is no news */
+	if (DEVICE(s)->realized && (told || g_strcmp0(s->trouble, why)))
 		warn_report("%s: the link ended: %s", DEVICE(s)->id, why);
+	g_free(s->trouble);
+	s->trouble = g_steal_pointer(&why);
+	if (!DEVICE(s)->realized)
+		return;
 	g_array_set_size(s->held, 0);
 	g_array_set_size(s->opening, 0);
 	g_hash_table_remove_all(s->pairs);
@@ -1315,6 +1326,12 @@ static void free_crq(SpaprVasi *s, PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
 
 static void enable_crq(SpaprVasi *s, PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
 {
+	if (s->suspended && s->busy_left) {
+		s->busy_left--;
+		cpu->env.gpr[3] = s->busy_left & 1 ? VASI_RC_IN_PROGRESS :
+				  VASI_RC_LONG_BUSY_10_MSEC;
+		return;
+	}
 	qemu_hypercall(vhyp, cpu);
 	s->suspended = false;
 	s->stopped = false;
@@ -1505,6 +1522,7 @@ static Property properties[] = {
 	DEFINE_SPAPR_PROPERTIES(SpaprVasi, vdev),
 	DEFINE_PROP_STRING("link", SpaprVasi, path),
 	DEFINE_PROP_STRING("loc-code", SpaprVasi, loc_code),
+	DEFINE_PROP_UINT32("enable-busy", SpaprVasi, enable_busy, 0),
 	DEFINE_PROP_END_OF_LIST(),
 };
 
