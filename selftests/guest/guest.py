@@ -27,6 +27,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -360,6 +361,7 @@ class Suite:
     def __init__(self):
         self.program = os.path.basename(sys.argv[0])[:-len(".py")]
         self.groups = []        # of (label, guest): those that need each other
+        self.checks = []        # (label, name, function)
         self.count = self.bad = 0
         self.free = JOBS        # guests that may be started
         self.turn = threading.Condition()
@@ -370,6 +372,20 @@ class Suite:
     def together(self, guests):
         """Guests (label -> guest) that run at the same time."""
         self.groups.append(list(guests.items()))
+
+    def afterwards(self, label, name, function):
+        """A test of the host's, when the guests have ended."""
+        self.checks.append((label, name, function))
+
+    def check(self, label, name, function):
+        try:
+            function()
+        except Exception:
+            for line in traceback.format_exc().splitlines():
+                print("# " + line)
+            self.result("%s: %s" % (label, name), False)
+        else:
+            self.result("%s: %s" % (label, name), True)
 
     def chosen(self):
         """Those that --only PATTERN names; none of their names: all."""
@@ -389,6 +405,10 @@ class Suite:
             for future in running:
                 for label, result in future.result():
                     self.show(label, result)
+        ran = [label for group in chosen for label, _ in group]
+        for check in self.checks:
+            if any(label.startswith(check[0]) for label in ran):
+                self.check(*check)
         print("1..%d" % self.count, flush=True)
         return 1 if self.bad else 0
 
