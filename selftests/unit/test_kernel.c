@@ -37,7 +37,7 @@
 static struct {
 	struct vasi_info info;
 	int info_ret;
-	unsigned int not_ready;		/* as often GET_INFO says WAITING first */
+	unsigned int not_ready;		/* as often GET_INFO says WAITING; UINT32_MAX: always */
 	uint32_t closed[16];
 	unsigned int close_count;
 	uint32_t pools;
@@ -73,9 +73,10 @@ void kernel_sys_close(int fd)
 	driver.closed[driver.close_count++] = (uint32_t)fd;
 }
 
-void kernel_sys_sleep(uint64_t ns)
+bool kernel_sys_wait(int fd, uint64_t ns)
 {
-	assert_true(ns);
+	assert_true(fd >= ADAPTER_FD && ns && ns <= 5 * NSEC_PER_SEC);
+	return driver.not_ready != UINT32_MAX;
 }
 
 static int get_info(struct vasi_info *info)
@@ -84,7 +85,7 @@ static int get_info(struct vasi_info *info)
 	assert_int_equal(info->flags, 0);
 	*info = driver.info;
 	if (driver.not_ready) {
-		driver.not_ready--;
+		driver.not_ready -= driver.not_ready != UINT32_MAX;
 		info->state = VASI_ADAPTER_WAITING;
 	}
 	return driver.info_ret;

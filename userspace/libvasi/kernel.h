@@ -12,7 +12,6 @@
 
 /* Until the adapter is ready, which the platform may take its time for */
 #define KERNEL_OPEN_NS		(5 * NSEC_PER_SEC)
-#define KERNEL_OPEN_POLL_NS	(20 * NSEC_PER_MSEC)
 /* A donor's call goes on for so long while the platform has something to do */
 #define KERNEL_DONATE_NS	(2 * NSEC_PER_MSEC)
 /* Events that one fetch may bring */
@@ -129,8 +128,8 @@ int kernel_sys_ioctl(int fd, unsigned long request, void *arg);
 /* NULL and errno */
 void *kernel_sys_map(int fd, uint64_t offset, uint64_t bytes);
 void kernel_sys_unmap(void *base, uint64_t bytes);
-/* Let some time pass while an adapter is not ready */
-void kernel_sys_sleep(uint64_t ns);
+/* Wait until an adapter is ready, or dead; false: it is neither after @ns */
+bool kernel_sys_wait(int fd, uint64_t ns);
 
 /* kernel_open.c: opening and closing */
 int kernel_open(const char *path, const struct vasi_device_params *params,

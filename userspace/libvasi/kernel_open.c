@@ -38,10 +38,11 @@ static int get_info(struct kernel_device *kernel, struct vasi_info *info)
 	return 0;
 }
 
-/* Ask until the adapter is ready; nobody else tells */
+/* An adapter that is ready may be reset before it is asked: ask until it says so */
 static int wait_ready(struct kernel_device *kernel, struct vasi_info *info)
 {
-	uint64_t waited = 0;
+	const uint64_t deadline = now_ns() + KERNEL_OPEN_NS;
+	uint64_t now;
 	int ret;
 
 	for (;;) {
@@ -50,12 +51,11 @@ static int wait_ready(struct kernel_device *kernel, struct vasi_info *info)
 			return ret;
 		if (info->state == VASI_ADAPTER_DEAD)
 			return vasi_device_fail(&kernel->dev, -ENODEV, "the adapter is dead");
-		if (waited >= KERNEL_OPEN_NS)
+		now = now_ns();
+		if (now >= deadline || !kernel_sys_wait(kernel->fd, deadline - now))
 			return vasi_device_fail(&kernel->dev, -ETIMEDOUT,
 						"the adapter is not ready: %s",
 						state_text(info->state));
-		kernel_sys_sleep(KERNEL_OPEN_POLL_NS);
-		waited += KERNEL_OPEN_POLL_NS;
 	}
 }
 

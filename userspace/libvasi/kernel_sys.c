@@ -6,9 +6,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "libvasi/kernel.h"
@@ -59,12 +59,9 @@ void kernel_sys_unmap(void *base, uint64_t bytes)
 	munmap(base, bytes);
 }
 
-void kernel_sys_sleep(uint64_t ns)
+bool kernel_sys_wait(int fd, uint64_t ns)
 {
-	const struct timespec time = {
-		.tv_sec = (time_t)(ns / NSEC_PER_SEC),
-		.tv_nsec = (long)(ns % NSEC_PER_SEC),
-	};
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 
-	nanosleep(&time, NULL);
+	return poll(&pollfd, 1, (int)(ns / NSEC_PER_MSEC) + 1) != 0;
 }
