@@ -1322,6 +1322,8 @@ static void free_crq(SpaprVasi *s, PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
 	s->registered = false;
 	s->freeing = false;
 	qemu_hypercall(vhyp, cpu);
+	/* The link was up again before the queue was gone: what came then was for it */
+	forget_guest(s);
 }
 
 static void enable_crq(SpaprVasi *s, PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
