@@ -74,6 +74,9 @@ static int vasi_do_complete(struct vasi_session *s, const struct vasi_io_request
 	    req->u.complete.status > U8_MAX ||
 	    req->u.complete.residual > VASI_RESIDUAL_MAX || !buf)
 		return -EINVAL;
+	/* LoPAR: the residual goes with End Of File */
+	if (req->u.complete.residual && req->u.complete.status != VASI_END_OF_FILE)
+		return -EINVAL;
 	if (req->flags & VASI_COMPLETE_RESPOND)
 		return vasi_do_respond(buf, req);
 	if (req->u.complete.status || req->u.complete.residual || req->generation)
