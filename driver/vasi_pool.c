@@ -75,18 +75,17 @@ const char *vasi_buf_state_name(enum vasi_buf_state state)
 	return state < VASI_BUF_STATES ? vasi_buf_state_names[state] : "?";
 }
 
+/* A buffer, and what is fetched behind it, is one piece of memory and of I/O addresses */
+#define VASI_MAX_STRIDE		((u64)PAGE_SIZE << VASI_COMPAT_MAX_ORDER)
+
 /**
  * vasi_max_buffer_bytes() - the largest buffer
- *
- * A buffer is one piece of I/O address space, so it is one piece of memory.
  *
  * Return: bytes, a multiple of 4096 that fits a descriptor.
  */
 u32 vasi_max_buffer_bytes(void)
 {
-	u64 largest = (u64)PAGE_SIZE << VASI_COMPAT_MAX_ORDER;
-
-	return min_t(u64, largest, VASI_MAX_LENGTH & ~(VASI_BUFFER_ALIGN - 1));
+	return min_t(u64, VASI_MAX_STRIDE, VASI_MAX_LENGTH & ~(VASI_BUFFER_ALIGN - 1));
 }
 
 /* From which states a buffer may go where */
@@ -543,7 +542,7 @@ static int vasi_pool_check(const struct vasi_session *s, const struct vasi_pool_
 	    setup->buffer_bytes > vasi_max_buffer_bytes() ||
 	    setup->buffer_bytes % VASI_BUFFER_ALIGN || !setup->count)
 		return -EINVAL;
-	if (setup->fetch_bytes % VASI_BUFFER_ALIGN || bytes > vasi_max_buffer_bytes() ||
+	if (setup->fetch_bytes % VASI_BUFFER_ALIGN || bytes > VASI_MAX_STRIDE ||
 	    (setup->fetch_bytes && !vasi_indirect_operations))
 		return -EINVAL;
 	if (s->pool_count == VASI_MAX_POOLS || setup->count > VASI_MAX_BUFFERS - s->buffer_count)
