@@ -87,6 +87,11 @@ struct vasi_session;
 #define VASI_SPEC_BYTES		(VASI_DOWNLOAD_DATA_OFFSET + VASI_SEG_INDIRECT_BYTES + \
 				 VASI_TERMINATOR_BYTES)
 #define VASI_SPEC_STRIDE	32
+/* Segments of an operation, and of these in the second pane */
+#define VASI_MAX_SEGMENTS	16384
+#define VASI_MAX_PIECES		1024
+/* Slots that are kept for Close, and for the Abort before it */
+#define VASI_CONTROL_SLOTS	16
 
 /**
  * struct vasi_hv_ops - the hypervisor calls of an adapter
@@ -168,6 +173,16 @@ enum vasi_buf_state {
 };
 
 /**
+ * struct vasi_piece - data in the second pane
+ * @ioba:	I/O address
+ * @length:	bytes
+ */
+struct vasi_piece {
+	u32 ioba;
+	u32 length;
+};
+
+/**
  * struct vasi_buf - a buffer
  * @item:	what is being asked or told about it; it has one such thing at a time
  * @state:	owner; changed by vasi_buf_move() only
@@ -178,6 +193,7 @@ enum vasi_buf_state {
  * @op_code:	FILLED, USER: of the operation
  * @status:	RESPONDING: of the answer
  * @residual:	RESPONDING: likewise
+ * @piece_count: FILLED: pieces of its indirect data
  * @op_correlator: FILLED, USER, RESPONDING: of the operation
  * @page:	first of its pages, a compound one
  * @data:	its memory
@@ -193,6 +209,7 @@ struct vasi_buf {
 	u8 op_code;
 	u8 status;
 	u64 residual;
+	u32 piece_count;
 	u64 op_correlator;
 	struct page *page;
 	void *data;
@@ -211,6 +228,7 @@ struct vasi_buf {
  * @specs:	a download specifier for each, in DMA memory that user space does not
  *		see: it holds I/O addresses
  * @specs_dma:	its I/O address
+ * @pieces:	with @fetch_bytes: VASI_MAX_PIECES for each buffer
  */
 struct vasi_pool {
 	struct vasi_session *session;
@@ -222,6 +240,7 @@ struct vasi_pool {
 	struct vasi_buf *bufs;
 	u8 *specs;
 	dma_addr_t specs_dma;
+	struct vasi_piece *pieces;
 };
 
 /**
@@ -254,8 +273,9 @@ enum vasi_session_state {
  * @service:	role
  * @state:	life; changed by vasi_session_move() only
  * @open_status: of the Open's answer
- * @generation:	last one used in a correlator
- * @sequence:	operations that arrived
+ * @released:	its file is gone, without a Close
+ * @close_by:	CLOSING: when the platform should have answered, in jiffies
+ * @sequence:	operations that were fetched
  * @buffer_count: in all pools
  * @pool_count:	pools
  * @pools:	pools; they stay until the session is freed
@@ -268,6 +288,8 @@ enum vasi_session_state {
  * @abort:	of the Abort when a file is closed without a Close
  * @last_state:	State request that was not fetched and can be overwritten, or NULL
  * @fetch_cmd:	FETCH that waits, or NULL
+ * @fetch_going: one was taken out and is not completed yet
+ * @fetch_end:	it is not to wait again
  * @fetch_lock:	mutex: one FETCH at a time, so that events keep their order
  * @setup_lock:	mutex: one SETUP_POOL at a time
  * @copy_lock:	mutex: H_COPY_RDMA into a buffer, and giving up its I/O address
@@ -283,7 +305,8 @@ struct vasi_session {
 	u32 service;
 	enum vasi_session_state state;
 	u8 open_status;
-	u32 generation;
+	bool released;
+	unsigned long close_by;
 	u64 sequence;
 	u32 buffer_count;
 	u32 pool_count;
@@ -297,6 +320,8 @@ struct vasi_session {
 	struct vasi_item abort;
 	struct vasi_item *last_state;
 	struct io_uring_cmd *fetch_cmd;
+	bool fetch_going;
+	bool fetch_end;
 	struct mutex fetch_lock;	/* one FETCH at a time */
 	struct mutex setup_lock;	/* one SETUP_POOL at a time */
 	struct mutex copy_lock;		/* I/O addresses stay while one is copied to */
@@ -389,6 +414,10 @@ struct vasi_stats {
  * @state:	changed by vasi_adapter_move() only
  * @caps:	agreed on, by service
  * @negotiating: service whose capabilities are being asked for
+ * @going:	it is being removed: nothing new is begun
+ * @alone:	WAITING: there was nobody at the other end
+ * @generation:	last one used in a correlator
+ * @lost:	sessions that ended with a reset, until the ring is freed
  * @epoch:	TOPs of earlier registrations name nothing
  * @resets:	how often the ring was registered anew
  * @reset_reason: of the reset that is due; the first one counts
@@ -431,6 +460,10 @@ struct vasi_adapter {
 	enum vasi_adapter_state state;
 	struct vasi_caps caps[VASI_SERVICE_TARGET_MOVER + 1];
 	u32 negotiating;
+	bool going;
+	bool alone;
+	u32 generation;
+	struct list_head lost;
 	u32 epoch;
 	u32 resets;
 	enum vasi_reset_reason reset_reason;
@@ -464,6 +497,7 @@ struct vasi_adapter {
 
 /* vasi_main.c */
 extern bool vasi_indirect_operations;
+extern bool vasi_dirty_map;
 int vasi_minor_get(void);
 void vasi_minor_put(int minor);
 dev_t vasi_devt(int minor);
@@ -482,7 +516,9 @@ static inline void vasi_vio_unregister(void) { }
 struct vasi_adapter *vasi_adapter_alloc(struct device *parent, const struct vasi_hv_ops *hv,
 					void *hv_data, u32 crq_bytes);
 int vasi_adapter_start(struct vasi_adapter *a);
+void vasi_adapter_quiesce(struct vasi_adapter *a);
 void vasi_adapter_stop(struct vasi_adapter *a);
+void vasi_adapter_watch(struct vasi_adapter *a);
 void vasi_adapter_put(struct vasi_adapter *a);
 void vasi_adapter_interrupt(struct vasi_adapter *a);
 void vasi_adapter_reset(struct vasi_adapter *a, enum vasi_reset_reason reason);
@@ -505,6 +541,7 @@ int vasi_send_now(struct vasi_adapter *a, const struct vasi_crq *entry);
 void vasi_queue_item(struct vasi_item *item);
 void vasi_queue_answer(struct vasi_adapter *a, const struct vasi_crq *entry);
 void vasi_queue_run(struct vasi_adapter *a);
+void vasi_queue_drop(struct vasi_session *s);
 void vasi_queue_forget(struct vasi_session *s);
 void vasi_queue_clear(struct vasi_adapter *a);
 void vasi_slot_free(struct vasi_adapter *a, struct vasi_slot *slot);
@@ -524,8 +561,10 @@ void vasi_session_put(struct vasi_session *s);
 struct vasi_session *vasi_session_by_top(struct vasi_adapter *a, u32 top);
 struct vasi_session *vasi_session_by_bottom(struct vasi_adapter *a, u32 bottom);
 int vasi_session_error(const struct vasi_session *s);
-void vasi_sessions_lose(struct vasi_adapter *a, struct list_head *lost);
-void vasi_sessions_end(struct list_head *lost);
+int vasi_session_check(struct vasi_session *s);
+bool vasi_sessions_overdue(struct vasi_adapter *a, bool *closing);
+void vasi_sessions_lose(struct vasi_adapter *a);
+void vasi_sessions_end(struct vasi_adapter *a);
 const char *vasi_session_state_name(enum vasi_session_state state);
 
 /* vasi_pool.c */
@@ -544,7 +583,9 @@ u32 vasi_buf_index(const struct vasi_buf *buf);
 void vasi_buf_add(struct vasi_buf *buf);
 void vasi_buf_tell(struct vasi_buf *buf, enum vasi_io_event_type type, u8 status);
 enum vasi_status vasi_buf_check_operation(struct vasi_buf *buf, u64 correlator);
-int vasi_buf_fetch_indirect(struct vasi_buf *buf, u64 *fetched);
+int vasi_buf_fetch_indirect(struct vasi_buf *buf);
+bool vasi_buf_is_platforms(const struct vasi_buf *buf);
+bool vasi_buf_untouched(const struct vasi_buf *buf);
 const char *vasi_buf_state_name(enum vasi_buf_state state);
 struct vm_area_struct;
 int vasi_pool_mmap(struct vasi_session *s, struct vm_area_struct *vma);

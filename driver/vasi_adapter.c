@@ -115,11 +115,14 @@ void vasi_adapter_reset_locked(struct vasi_adapter *a, enum vasi_reset_reason re
 {
 	unsigned long delay = 0;
 
-	if (a->reset_pending || a->state == VASI_ADAPTER_DEAD)
+	if (a->reset_pending || a->going)
 		return;
 	if (a->failures)
-		delay = min(VASI_BACKOFF_FIRST << min(a->failures, 12U),
-			    (unsigned long)VASI_BACKOFF_MOST);
+		delay = min_t(unsigned long, VASI_BACKOFF_FIRST << min_t(u32, a->failures, 12),
+			      VASI_BACKOFF_MOST);
+	/* A platform that says nonsense as soon as it can is not to keep a processor busy */
+	else if (reason == VASI_RESET_PROTOCOL)
+		delay = VASI_BACKOFF_FIRST;
 	a->failures++;
 	a->reset_pending = true;
 	a->reset_reason = reason;
@@ -148,9 +151,9 @@ static void vasi_send_init(struct vasi_adapter *a, enum vasi_init_format format)
 
 	rc = a->hv->send_crq(a, &entry);
 	trace_vasi_send(a, &entry, rc);
-	/* Without a partner, the partner starts the handshake when it comes */
-	if (rc != VASI_RC_CLOSED)
-		mod_delayed_work(system_wq, &a->timeout_work, VASI_HANDSHAKE_TIMEOUT);
+	/* Without a partner, the partner starts the handshake when it comes, or it is asked again */
+	a->alone = rc == VASI_RC_CLOSED;
+	mod_delayed_work(system_wq, &a->timeout_work, VASI_HANDSHAKE_TIMEOUT);
 }
 
 /* LoPAR, "VASI CRQ Message Definition": Capabilities; one request a service */
@@ -160,7 +163,7 @@ static void vasi_ask_capabilities(struct vasi_adapter *a)
 		.format = VASI_FMT_CAPABILITIES,
 		.service = a->negotiating,
 		.caps = {
-			.dirty_map = VASI_DIRTY_MAP_REQUEST,
+			.dirty_map = vasi_dirty_map ? VASI_DIRTY_MAP_REQUEST : 0,
 			.features = VASI_CAP_MULTIPLE_OPENS | VASI_CAP_ADD_BUFFER_INDIRECT |
 				    VASI_CAP_DOWNLOAD_IMMEDIATE | VASI_CAP_DOWNLOAD_INDIRECT,
 			.operations = VASI_CAP_OP_WRITE_SEQ_IMMEDIATE,
@@ -193,8 +196,8 @@ static void vasi_agree(struct vasi_adapter *a, const struct vasi_msg *msg)
 	caps->operations = msg->caps.operations & VASI_CAP_OP_WRITE_SEQ_IMMEDIATE;
 	if (vasi_indirect_operations)
 		caps->operations |= msg->caps.operations & VASI_CAP_OP_WRITE_SEQ_INDIRECT;
-	caps->opens = caps->features & VASI_CAP_MULTIPLE_OPENS ? max_t(u8, msg->caps.opens, 1) : 1;
-	if (msg->caps.dirty_map == VASI_DIRTY_MAP_OFFER)
+	caps->opens = caps->features & VASI_CAP_MULTIPLE_OPENS ? msg->caps.opens : 1;
+	if (vasi_dirty_map && msg->caps.dirty_map == VASI_DIRTY_MAP_OFFER)
 		caps->dirty_map = VASI_DIRTY_MAP_OFFER;
 }
 
@@ -221,6 +224,7 @@ void vasi_adapter_capabilities(struct vasi_adapter *a, const struct vasi_msg *ms
 			cancel_delayed_work(&a->timeout_work);
 			a->failures = 0;
 			ready = vasi_adapter_move(a, VASI_ADAPTER_READY);
+			vasi_queue_run(a);
 		}
 	}
 	spin_unlock(&a->lock);
@@ -307,7 +311,8 @@ static void vasi_drain(struct vasi_adapter *a)
 	u32 done = 0;
 
 	/* What comes before a reset was sent to sessions that it ends */
-	while (!READ_ONCE(a->reset_pending) && vasi_ring_next(&a->ring, &entry)) {
+	while (!READ_ONCE(a->reset_pending) && !READ_ONCE(a->going) &&
+	       vasi_ring_next(&a->ring, &entry)) {
 		vasi_handle_entry(a, &entry);
 		if (++done % VASI_BUDGET == 0)
 			cond_resched();
@@ -349,38 +354,77 @@ static void vasi_timeout(struct work_struct *work)
 	struct vasi_adapter *a = container_of(to_delayed_work(work), struct vasi_adapter,
 					      timeout_work);
 
+	bool closing;
+
 	spin_lock(&a->lock);
-	if (a->state == VASI_ADAPTER_WAITING || a->state == VASI_ADAPTER_NEGOTIATING)
+	switch (a->state) {
+	case VASI_ADAPTER_WAITING:
+		if (a->alone)
+			vasi_send_init(a, VASI_INIT_INITIALIZE);
+		else
+			vasi_adapter_reset_locked(a, VASI_RESET_TIMEOUT);
+		break;
+	case VASI_ADAPTER_NEGOTIATING:
 		vasi_adapter_reset_locked(a, VASI_RESET_TIMEOUT);
+		break;
+	case VASI_ADAPTER_READY:
+		if (vasi_sessions_overdue(a, &closing))
+			vasi_adapter_reset_locked(a, VASI_RESET_TIMEOUT);
+		else if (closing)
+			vasi_adapter_watch(a);
+		break;
+	default:
+		break;
+	}
 	spin_unlock(&a->lock);
 }
 
-/* Nothing is exchanged any more; sessions end.  Return: why it has to be reset. */
-static enum vasi_reset_reason vasi_go_down(struct vasi_adapter *a, enum vasi_adapter_state state)
+/**
+ * vasi_adapter_watch() - see to it that Closes are answered
+ * @a:		adapter with a session that is CLOSING
+ *
+ * Context: adapter->lock.
+ */
+void vasi_adapter_watch(struct vasi_adapter *a)
 {
-	enum vasi_reset_reason reason;
-	LIST_HEAD(lost);
+	schedule_delayed_work(&a->timeout_work, VASI_HANDSHAKE_TIMEOUT);
+}
+
+/* Did H_FREE_CRQ leave nothing registered? */
+static bool vasi_freed(long rc)
+{
+	return rc == VASI_RC_SUCCESS || rc == VASI_RC_CLOSED || rc == VASI_RC_PARAMETER ||
+	       rc == VASI_RC_NOT_FOUND;
+}
+
+/*
+ * Nothing is exchanged any more, sessions end, and what the platform could use is given up,
+ * in this order.  Return: 0, or what H_FREE_CRQ returned: then it can use it still.
+ */
+static long vasi_go_down(struct vasi_adapter *a, enum vasi_adapter_state state, bool suspended)
+{
 	long rc;
 
 	cancel_delayed_work_sync(&a->timeout_work);
 	spin_lock(&a->lock);
-	reason = a->reset_reason;
 	vasi_adapter_move(a, state);
-	vasi_sessions_lose(a, &lost);
+	vasi_sessions_lose(a);
 	vasi_queue_clear(a);
 	spin_unlock(&a->lock);
 	a->hv->irq_enable(a, false);
 	/* Suspended, both ends' queues are disabled; mappings stay until they are enabled */
-	if (reason == VASI_RESET_PARTNER_SUSPENDED) {
+	if (suspended) {
 		rc = a->hv->enable_crq(a);
 		if (rc)
 			dev_warn(&a->dev, "cannot enable the queue again: %ld\n", rc);
 	}
 	rc = a->hv->free_crq(a);
-	if (rc && rc != VASI_RC_PARAMETER && rc != VASI_RC_CLOSED)
-		dev_warn(&a->dev, "cannot free the queue: %ld\n", rc);
-	vasi_sessions_end(&lost);
-	return reason;
+	if (!vasi_freed(rc)) {
+		dev_err(&a->dev, "cannot free the queue: %ld\n", rc);
+		return rc;
+	}
+	vasi_sessions_end(a);
+	return 0;
 }
 
 /* Register the ring and say hello.  Return: 0, or what H_REG_CRQ returned. */
@@ -407,41 +451,69 @@ static void vasi_reset(struct work_struct *work)
 {
 	struct vasi_adapter *a = container_of(to_delayed_work(work), struct vasi_adapter,
 					      reset_work);
-	enum vasi_reset_reason reason;
+	enum vasi_reset_reason reason = a->reset_reason;
 	long rc;
 
 	mutex_lock(&a->ring_lock);
-	reason = vasi_go_down(a, VASI_ADAPTER_DOWN);
+	/* It may have been removed while this waited */
+	if (READ_ONCE(a->going)) {
+		mutex_unlock(&a->ring_lock);
+		return;
+	}
+	rc = vasi_go_down(a, VASI_ADAPTER_DOWN, reason == VASI_RESET_PARTNER_SUSPENDED);
+	if (rc)
+		goto again;
 	spin_lock(&a->lock);
 	a->resets++;
 	spin_unlock(&a->lock);
 	trace_vasi_reset(a, reason);
-	dev_info(&a->dev, "reset: %s\n", vasi_reset_reason_name(reason));
+	dev_info_ratelimited(&a->dev, "reset: %s\n", vasi_reset_reason_name(reason));
 	/* Before the adapter can be ready again: listeners want them in order */
 	vasi_notify_reset(a, reason);
 	rc = vasi_come_up(a);
-	mutex_unlock(&a->ring_lock);
-	if (!rc)
+	if (!rc) {
+		mutex_unlock(&a->ring_lock);
 		return;
+	}
 	dev_err(&a->dev, "cannot register the queue: %ld\n", rc);
+again:
 	spin_lock(&a->lock);
 	a->reset_pending = false;
-	vasi_adapter_reset_locked(a, VASI_RESET_HARDWARE);
+	vasi_adapter_reset_locked(a, reason);
+	spin_unlock(&a->lock);
+	mutex_unlock(&a->ring_lock);
+}
+
+/**
+ * vasi_adapter_quiesce() - begin nothing new
+ * @a:		adapter that is going to be removed
+ *
+ * A platform that never stops talking does not keep the interrupt's thread any more.
+ */
+void vasi_adapter_quiesce(struct vasi_adapter *a)
+{
+	spin_lock(&a->lock);
+	WRITE_ONCE(a->going, true);
 	spin_unlock(&a->lock);
 }
 
-/* No work is left behind, and none can come: the reset that is "pending" never runs */
-static void vasi_adapter_end(struct vasi_adapter *a)
+/*
+ * The end.  Return: 0, or what H_FREE_CRQ returned: then the platform can still use the ring
+ * and the buffers.
+ */
+static long vasi_adapter_end(struct vasi_adapter *a)
 {
-	spin_lock(&a->lock);
-	a->reset_pending = true;
-	spin_unlock(&a->lock);
+	long rc;
+
+	vasi_adapter_quiesce(a);
+	cancel_delayed_work_sync(&a->reset_work);
+	mutex_lock(&a->ring_lock);
+	rc = vasi_go_down(a, VASI_ADAPTER_DEAD, false);
+	mutex_unlock(&a->ring_lock);
+	/* What was scheduled before it was known that the adapter goes */
 	cancel_delayed_work_sync(&a->reset_work);
 	cancel_delayed_work_sync(&a->retry_work);
-	mutex_lock(&a->ring_lock);
-	vasi_go_down(a, VASI_ADAPTER_DEAD);
-	mutex_unlock(&a->ring_lock);
-	cancel_delayed_work_sync(&a->retry_work);
+	return rc;
 }
 
 static void vasi_adapter_release(struct device *dev)
@@ -488,6 +560,7 @@ struct vasi_adapter *vasi_adapter_alloc(struct device *parent, const struct vasi
 	init_waitqueue_head(&a->wait);
 	INIT_LIST_HEAD(&a->queue);
 	INIT_LIST_HEAD(&a->opens);
+	INIT_LIST_HEAD(&a->lost);
 	INIT_LIST_HEAD(&a->free_slots);
 	INIT_LIST_HEAD(&a->free_lists);
 	INIT_DELAYED_WORK(&a->reset_work, vasi_reset);
@@ -547,7 +620,8 @@ int vasi_adapter_start(struct vasi_adapter *a)
 	return 0;
 
 go_down:
-	vasi_adapter_end(a);
+	if (vasi_adapter_end(a))
+		return ret;
 free_queue:
 	vasi_queue_free(a);
 free_ring:
@@ -557,7 +631,7 @@ free_ring:
 
 /**
  * vasi_adapter_stop() - end an adapter
- * @a:		adapter whose interrupt does not come any more
+ * @a:		adapter after vasi_adapter_quiesce(), whose interrupt does not come any more
  *
  * Whoever has it open, or a session of it, gets -ENODEV from now on.
  *
@@ -565,10 +639,17 @@ free_ring:
  */
 void vasi_adapter_stop(struct vasi_adapter *a)
 {
+	long rc;
+
 	vasi_debugfs_remove(a);
 	cdev_device_del(&a->cdev, &a->dev);
-	vasi_adapter_end(a);
+	rc = vasi_adapter_end(a);
 	vasi_notify_adapter(a);
+	if (rc) {
+		/* Better to lose memory than to have it written by the platform */
+		dev_err(&a->dev, "its memory stays allocated\n");
+		return;
+	}
 	vasi_queue_free(a);
 	vasi_ring_free(&a->ring, a->dma_dev);
 }

@@ -8,6 +8,7 @@
  * because it did not get far enough to know better, they name it by BOTTOM.
  */
 #include <linux/device.h>
+#include <linux/dma-mapping.h>
 
 #include "vasi.h"
 #include "vasi_trace.h"
@@ -44,8 +45,8 @@ static struct vasi_session *vasi_answer_session(struct vasi_adapter *a, const st
 }
 
 /*
- * The message that an answer belongs to: the one it names by correlator or descriptor,
- * else the first of its kind.  Only an Add Buffer that succeeded names nothing.
+ * The message that an answer belongs to: the one it names by correlator or descriptor, if
+ * it carried one.  Only an Add Buffer that succeeded names nothing: it is the first one.
  */
 static struct vasi_slot *vasi_answer_slot(struct vasi_session *s, const struct vasi_msg *msg)
 {
@@ -58,15 +59,19 @@ static struct vasi_slot *vasi_answer_slot(struct vasi_session *s, const struct v
 			return slot;
 	}
 	slot = vasi_first_slot(s, format);
-	if (slot && slot->desc && format != VASI_FMT_ADD_BUFFER && msg->status == VASI_SUCCESS)
+	if (slot && slot->desc && !(format == VASI_FMT_ADD_BUFFER && msg->status == VASI_SUCCESS))
 		return NULL;
 	return slot;
 }
 
-/* Has the buffer of an Add Buffer not moved on meanwhile? */
+/*
+ * Has the buffer of an Add Buffer not moved on meanwhile?  It may wait to be added again,
+ * still under its old name: then it is in the queue.
+ */
 static bool vasi_add_stands(const struct vasi_add_ref *ref)
 {
-	return ref->buf->generation == ref->generation && ref->buf->state == VASI_BUF_ADDING;
+	return ref->buf->generation == ref->generation && ref->buf->state == VASI_BUF_ADDING &&
+	       list_empty(&ref->buf->item.node);
 }
 
 static void vasi_added(const struct vasi_add_ref *ref)
@@ -137,7 +142,8 @@ static void vasi_answer_add_list(struct vasi_session *s, struct vasi_slot *slot,
 		for (i = 0; i < list->count; i++)
 			vasi_add_refused(&list->refs[i], msg->status);
 	} else {
-		vasi_add_refused(&list->refs[min(msg->count, list->count - 1)], msg->status);
+		vasi_add_refused(&list->refs[min_t(u32, msg->count, list->count - 1)],
+				 msg->status);
 	}
 }
 
@@ -148,23 +154,28 @@ static void vasi_answer_plain(struct vasi_slot *slot, enum vasi_io_event_type ty
 	vasi_item_done(slot->item);
 }
 
+/*
+ * The correlator comes from the buffer, which user space can write: one that names none of
+ * the session's is this session's trouble.  The buffer that came back is not known then.
+ */
 static void vasi_answer_free(struct vasi_session *s, struct vasi_slot *slot,
 			     const struct vasi_msg *msg)
 {
 	struct vasi_io_event *event = &slot->item->event;
+	u8 status = msg->status;
 	struct vasi_buf *buf;
 
-	if (msg->status == VASI_SUCCESS) {
+	if (status == VASI_SUCCESS) {
 		buf = vasi_buf_find(s->adapter, msg->data);
-		if (!buf || buf->pool->session != s || buf->state != VASI_BUF_PLATFORM) {
-			vasi_adapter_reset_locked(s->adapter, VASI_RESET_PROTOCOL);
-			return;
+		if (buf && buf->pool->session == s && vasi_buf_is_platforms(buf)) {
+			vasi_buf_move(buf, VASI_BUF_FREE);
+			event->pool = buf->pool->number;
+			event->index = vasi_buf_index(buf);
+		} else {
+			status = VASI_HARDWARE;
 		}
-		vasi_buf_move(buf, VASI_BUF_FREE);
-		event->pool = buf->pool->number;
-		event->index = vasi_buf_index(buf);
 	}
-	vasi_answer_plain(slot, VASI_EVT_FREED, msg->status);
+	vasi_answer_plain(slot, VASI_EVT_FREED, status);
 }
 
 static void vasi_answer_download(struct vasi_session *s, struct vasi_slot *slot,
@@ -179,6 +190,8 @@ static bool vasi_read_dirty_map(const struct vasi_buf *buf, struct vasi_io_event
 	struct vasi_dirty_map_specifier spec;
 	u32 asked = event->u.dirty_map.pages;
 
+	dma_sync_single_for_cpu(buf->pool->session->adapter->dma_dev, buf->dma,
+				buf->pool->buffer_bytes, DMA_BIDIRECTIONAL);
 	memcpy(&spec, buf->data + VASI_CORRELATOR_BYTES, sizeof(spec));
 	event->u.dirty_map.first_page = be64_to_cpu(spec.first_page);
 	event->u.dirty_map.dirty = be64_to_cpu(spec.dirty);
@@ -290,6 +303,12 @@ static void vasi_handle_opened(struct vasi_adapter *a, const struct vasi_msg *ms
 		vasi_session_closed(over);
 }
 
+/* Does the platform not know the session any more? */
+static bool vasi_close_worked(u8 status)
+{
+	return status == VASI_SUCCESS || status == VASI_INVALID_BOTTOM;
+}
+
 static void vasi_handle_answer(struct vasi_adapter *a, const struct vasi_msg *msg)
 {
 	u8 format = msg->format & ~VASI_FMT_RESPONSE;
@@ -307,9 +326,12 @@ static void vasi_handle_answer(struct vasi_adapter *a, const struct vasi_msg *ms
 	list_del(&slot->node);
 	vasi_answers[format](s, slot, msg);
 	vasi_slot_free(a, slot);
-	if (format == VASI_FMT_CLOSE) {
+	if (format == VASI_FMT_CLOSE && vasi_close_worked(msg->status)) {
 		vasi_session_over(s);
 		over = s;
+	} else if (format == VASI_FMT_CLOSE) {
+		/* The platform may still use the buffers: only a reset takes them away */
+		vasi_adapter_reset_locked(a, VASI_RESET_PROTOCOL);
 	}
 	vasi_queue_run(a);
 unlock:
@@ -338,19 +360,16 @@ static void vasi_refuse_operation(struct vasi_adapter *a, u64 correlator, enum v
 /* LoPAR, "VASI CRQ Message Definition": Operation */
 static void vasi_handle_operation(struct vasi_adapter *a, const struct vasi_msg *msg)
 {
-	struct vasi_session *s;
 	enum vasi_status status;
 	struct vasi_buf *buf;
 
 	spin_lock(&a->lock);
 	buf = vasi_buf_find(a, msg->data);
-	if (!buf || (buf->state != VASI_BUF_ADDING && buf->state != VASI_BUF_PLATFORM) ||
-	    !list_empty(&buf->item.node)) {
+	if (!buf || !vasi_buf_is_platforms(buf) || vasi_buf_untouched(buf)) {
 		/* Where the operation's own correlator is, is not known either */
 		vasi_refuse_operation(a, msg->data, VASI_INVALID_BUFFER_CORRELATOR);
 		goto run;
 	}
-	s = buf->pool->session;
 	status = vasi_buf_check_operation(buf, msg->data);
 	vasi_buf_move(buf, VASI_BUF_FILLED);
 	if (status != VASI_SUCCESS) {
@@ -364,7 +383,6 @@ static void vasi_handle_operation(struct vasi_adapter *a, const struct vasi_msg 
 		goto run;
 	}
 	a->stats.operations++;
-	buf->item.event.u.operation.sequence = s->sequence++;
 	vasi_item_done(&buf->item);
 run:
 	vasi_queue_run(a);

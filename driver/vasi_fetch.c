@@ -65,6 +65,9 @@ static void vasi_item_put(struct vasi_item *item)
 
 	list_add(&item->node, &s->free_items);
 	s->free_count++;
+	/* EPOLLOUT: there is room for a request again */
+	if (s->free_count == VASI_STATE_ITEMS + VASI_UPLOAD_ITEMS + 1)
+		wake_up_all(&s->wait);
 }
 
 /**
@@ -145,16 +148,15 @@ static int vasi_fetch_take(struct vasi_session *s, struct list_head *taken, u32 
 static bool vasi_fetch_data(struct vasi_item *item)
 {
 	struct vasi_session *s = item->session;
-	u64 fetched = 0;
 	int ret = -EIO;
 
 	if (item->event.type != VASI_EVT_OPERATION || !item->event.u.operation.fetched)
 		return true;
 	mutex_lock(&s->copy_lock);
 	if (READ_ONCE(s->state) == VASI_SESSION_OPEN)
-		ret = vasi_buf_fetch_indirect(item_to_buf(item), &fetched);
+		ret = vasi_buf_fetch_indirect(item_to_buf(item));
 	mutex_unlock(&s->copy_lock);
-	return !ret && fetched == item->event.u.operation.fetched;
+	return !ret;
 }
 
 static void vasi_fetch_refuse(struct vasi_item *item)
@@ -178,8 +180,9 @@ static void vasi_fetch_refuse(struct vasi_item *item)
 
 static int vasi_fetch_copy(void __user *to, u32 bytes, const struct vasi_io_event *event)
 {
-	if (copy_to_user(to, event, sizeof(*event)) ||
-	    clear_user(to + sizeof(*event), bytes - sizeof(*event)))
+	u32 known = min_t(u32, bytes, sizeof(*event));
+
+	if (copy_to_user(to, event, known) || clear_user(to + known, bytes - known))
 		return -EFAULT;
 	return 0;
 }
@@ -199,9 +202,13 @@ static int vasi_fetch_give(struct vasi_session *s, struct list_head *taken,
 			vasi_fetch_refuse(item);
 			continue;
 		}
+		/* Counted when it is given, so that what is refused leaves no gap */
+		if (item->event.type == VASI_EVT_OPERATION)
+			item->event.u.operation.sequence = s->sequence;
 		if (vasi_fetch_copy(to, vector->entry_bytes, &item->event))
 			return -EFAULT;
 		spin_lock(&a->lock);
+		s->sequence += item->event.type == VASI_EVT_OPERATION;
 		vasi_item_fetched(item);
 		spin_unlock(&a->lock);
 		(*done)++;
@@ -219,23 +226,29 @@ static void vasi_fetch_complete(struct io_uring_cmd *cmd)
 
 /*
  * Have a command wait until there is something for it.
- * Return: -EIOCBQUEUED, or -EBUSY: another one waits.
+ * Return: -EIOCBQUEUED, 0: it is not to wait again, or -EBUSY: another one waits.
  */
 static int vasi_fetch_wait(struct vasi_session *s, struct io_uring_cmd *cmd)
 {
 	struct vasi_adapter *a = s->adapter;
 
+	int ret = -EIOCBQUEUED;
+
 	spin_lock(&a->lock);
-	if (s->fetch_cmd) {
-		spin_unlock(&a->lock);
-		return -EBUSY;
+	if (s->fetch_end) {
+		s->fetch_end = false;
+		ret = 0;
+	} else if (s->fetch_cmd) {
+		ret = -EBUSY;
+	} else {
+		s->fetch_cmd = cmd;
+		s->fetch_going = false;
+		/* There may be something already */
+		if (!list_empty(&s->events) || vasi_fetch_error(s))
+			vasi_session_wake(s);
 	}
-	s->fetch_cmd = cmd;
-	/* There may be something already */
-	if (!list_empty(&s->events) || vasi_fetch_error(s))
-		vasi_session_wake(s);
 	spin_unlock(&a->lock);
-	return -EIOCBQUEUED;
+	return ret;
 }
 
 /* End the fetch that waits, as with nothing fetched */
@@ -248,6 +261,8 @@ static void vasi_fetch_end(struct vasi_session *s)
 	s->fetch_cmd = NULL;
 	if (cmd)
 		vasi_fetch_pdu(cmd)->vector.count = 0;
+	/* One that is about to look for events again is not to wait, either */
+	s->fetch_end = s->fetch_going;
 	spin_unlock(&s->adapter->lock);
 	if (cmd)
 		vasi_fetch_complete(cmd);
@@ -282,10 +297,21 @@ int vasi_fetch(struct vasi_session *s, const struct vasi_vector *vector)
 	if (!list_empty(&taken)) {
 		spin_lock(&s->adapter->lock);
 		list_splice(&taken, &s->events);
+		/* Somebody may have found nothing meanwhile */
+		vasi_session_wake(s);
 		spin_unlock(&s->adapter->lock);
 	}
 	mutex_unlock(&s->fetch_lock);
 	return done ? done : ret;
+}
+
+/* The command that was on its way is completed */
+static void vasi_fetch_gone(struct vasi_session *s)
+{
+	spin_lock(&s->adapter->lock);
+	s->fetch_going = false;
+	s->fetch_end = false;
+	spin_unlock(&s->adapter->lock);
 }
 
 /* In the task that asked */
@@ -302,11 +328,11 @@ static void vasi_fetch_in_task(struct io_uring_cmd *cmd, unsigned int issue_flag
 	else
 		ret = vasi_fetch(s, &pdu->vector);
 	/* Another fetch was faster: wait on */
-	if (!ret && pdu->vector.count) {
+	if (!ret && pdu->vector.count)
 		ret = vasi_fetch_wait(s, cmd);
-		if (ret == -EIOCBQUEUED)
-			return;
-	}
+	if (ret == -EIOCBQUEUED)
+		return;
+	vasi_fetch_gone(s);
 	io_uring_cmd_done(cmd, ret, 0, issue_flags);
 }
 
@@ -324,6 +350,7 @@ void vasi_session_wake(struct vasi_session *s)
 	if (!cmd)
 		return;
 	s->fetch_cmd = NULL;
+	s->fetch_going = true;
 	vasi_fetch_complete(cmd);
 }
 

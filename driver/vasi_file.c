@@ -174,7 +174,9 @@ static int vasi_file_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flag
 		return ret;
 	switch (cmd->cmd_op) {
 	case VASI_IOC_SUBMIT:
-		return vasi_submit(s, &vector);
+		ret = vasi_submit(s, &vector);
+		/* io_uring would take -EAGAIN for a wish to be called from a worker */
+		return ret == -EAGAIN ? -ENOBUFS : ret;
 	case VASI_IOC_FETCH:
 		return vasi_fetch_command(s, cmd, &vector, issue_flags);
 	default:

@@ -18,6 +18,11 @@ module_param_named(indirect_operations, vasi_indirect_operations, bool, 0444);
 MODULE_PARM_DESC(indirect_operations,
 		 "Offer indirect operations; the platform must allow H_COPY_RDMA from the second pane");
 
+bool vasi_dirty_map = true;
+module_param_named(dirty_map, vasi_dirty_map, bool, 0444);
+MODULE_PARM_DESC(dirty_map,
+		 "Ask for the Dirty Map extension, in bytes of the capability string that LoPAR reserves");
+
 static dev_t vasi_first;
 static DEFINE_IDA(vasi_minors);
 

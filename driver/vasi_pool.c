@@ -30,10 +30,12 @@
  *   generation, looked up and compared with the state (vasi_buf_find()); a new
  *   generation is written each time the buffer is handed over, so an old one names
  *   nothing.  User space can overwrite it with that of a buffer which another session
- *   has added: then that buffer's specifier decides, which was cleared when it was
- *   handed over and names no session until the platform has filled it.
+ *   has added.  That one's specifier was cleared when it was handed over: as long as it
+ *   is, the platform has not filled that buffer (vasi_buf_untouched()), and it stays the
+ *   platform's.
  * - An operation's specifier, copied and checked by the codec when the Operation
- *   arrives.  The operation's correlator is kept: the answer does not read it again.
+ *   arrives.  The operation's correlator is kept, for its answer, and the places in the
+ *   second pane that it names: neither is read again.
  * - The answer of a Dirty Map, copied, and checked against what was asked.
  *
  * A download's specifier holds I/O addresses, so it does not lie in the buffer but in
@@ -91,7 +93,7 @@ u32 vasi_max_buffer_bytes(void)
 /* From which states a buffer may go where */
 static const u16 vasi_buf_from[] = {
 	[VASI_BUF_FREE]		= BIT(VASI_BUF_ANSWERED) | BIT(VASI_BUF_RESPONDING) |
-				  BIT(VASI_BUF_PLATFORM),
+				  BIT(VASI_BUF_PLATFORM) | BIT(VASI_BUF_ADDING),
 	[VASI_BUF_ADDING]	= BIT(VASI_BUF_FREE) | BIT(VASI_BUF_RESPONDING) |
 				  BIT(VASI_BUF_ADDING),
 	[VASI_BUF_PLATFORM]	= BIT(VASI_BUF_ADDING),
@@ -191,11 +193,42 @@ struct vasi_buf *vasi_buf_find(struct vasi_adapter *a, u64 correlator)
  */
 u64 vasi_buf_rename(struct vasi_buf *buf)
 {
-	struct vasi_session *s = buf->pool->session;
+	struct vasi_adapter *a = buf->pool->session->adapter;
 
-	s->generation = (s->generation + 1) & VASI_GENERATION_MASK;
-	buf->generation = s->generation;
+	/* One count for all: a session in the place of another has names of its own */
+	a->generation = (a->generation + 1) & VASI_GENERATION_MASK;
+	buf->generation = a->generation;
 	return vasi_buf_correlator(buf);
+}
+
+/**
+ * vasi_buf_is_platforms() - may the platform have this buffer in a pool?
+ * @buf:	buffer
+ *
+ * While an Add Buffer is under way it may: an operation may be faster than the answer.
+ *
+ * Context: adapter->lock.
+ */
+bool vasi_buf_is_platforms(const struct vasi_buf *buf)
+{
+	return buf->state == VASI_BUF_PLATFORM ||
+	       (buf->state == VASI_BUF_ADDING && list_empty(&buf->item.node));
+}
+
+/**
+ * vasi_buf_untouched() - has the platform written nothing into a buffer yet?
+ * @buf:	buffer that is the platform's
+ *
+ * Context: adapter->lock.
+ */
+bool vasi_buf_untouched(const struct vasi_buf *buf)
+{
+	struct vasi_op_specifier spec;
+
+	dma_sync_single_for_cpu(buf->pool->session->adapter->dma_dev, buf->dma,
+				buf->pool->buffer_bytes, DMA_BIDIRECTIONAL);
+	memcpy(&spec, buf->data + VASI_CORRELATOR_BYTES, sizeof(spec));
+	return !memchr_inv(&spec, 0, sizeof(spec));
 }
 
 /**
@@ -277,22 +310,39 @@ struct vasi_op_sum {
 	u32 segments;
 };
 
+/* Note a place in the second pane.  Return: 0, -EBADMSG: not agreed on, or too many. */
+static int vasi_note_piece(struct vasi_buf *buf, const struct vasi_segment *seg)
+{
+	struct vasi_piece *piece;
+
+	if (!buf->pool->pieces || buf->piece_count == VASI_MAX_PIECES)
+		return -EBADMSG;
+	piece = buf->pool->pieces + vasi_buf_index(buf) * VASI_MAX_PIECES + buf->piece_count++;
+	piece->ioba = seg->ioba;
+	piece->length = seg->length;
+	return 0;
+}
+
 /* Return: 0, or -EBADMSG: the segments are not those of a sequential write */
-static int vasi_op_sum(struct vasi_seg_iter *it, struct vasi_op_sum *sum)
+static int vasi_op_sum(struct vasi_buf *buf, struct vasi_seg_iter *it, struct vasi_op_sum *sum)
 {
 	struct vasi_segment seg;
 	int ret;
 
 	memset(sum, 0, sizeof(*sum));
+	buf->piece_count = 0;
 	while ((ret = vasi_op_next(it, &seg)) > 0) {
-		if (seg.kind == VASI_SEG_INDIRECT)
+		if (seg.kind == VASI_SEG_INDIRECT) {
 			sum->indirect += seg.length;
-		else if (seg.kind != VASI_SEG_IMMEDIATE)
+			if (vasi_note_piece(buf, &seg))
+				return -EBADMSG;
+		} else if (seg.kind != VASI_SEG_IMMEDIATE) {
 			return -EBADMSG;
-		if (!seg.length)
+		}
+		/* This is under a lock */
+		if (!seg.length || ++sum->segments > VASI_MAX_SEGMENTS)
 			return -EBADMSG;
 		sum->bytes += seg.length;
-		sum->segments++;
 	}
 	return ret ? -EBADMSG : 0;
 }
@@ -319,8 +369,6 @@ enum vasi_status vasi_buf_check_operation(struct vasi_buf *buf, u64 correlator)
 	enum vasi_status status;
 	struct vasi_op op;
 
-	dma_sync_single_for_cpu(s->adapter->dma_dev, buf->dma, buf->pool->buffer_bytes,
-				DMA_BIDIRECTIONAL);
 	status = vasi_op_parse(buf->data, buf->pool->buffer_bytes, &op, &it);
 	buf->op_correlator = op.correlator;
 	buf->op_code = op.op_code;
@@ -332,7 +380,7 @@ enum vasi_status vasi_buf_check_operation(struct vasi_buf *buf, u64 correlator)
 		return VASI_INVALID_TOP;
 	if (!(op.op_code & VASI_OP_WRITE) || op.op_code & VASI_OP_INDEXED)
 		return VASI_INVALID_OPERATION_SPECIFIER;
-	if (vasi_op_sum(&it, &sum) || sum.indirect > buf->pool->fetch_bytes)
+	if (vasi_op_sum(buf, &it, &sum) || sum.indirect > buf->pool->fetch_bytes)
 		return VASI_INVALID_OPERATION_SPECIFIER;
 	memset(event, 0, sizeof(*event));
 	event->type = VASI_EVT_OPERATION;
@@ -369,41 +417,31 @@ static int vasi_fetch_segment(struct vasi_adapter *a, u32 from, u32 to, u32 leng
 /**
  * vasi_buf_fetch_indirect() - get the indirect data of an operation
  * @buf:	FILLED, and no longer in a list
- * @fetched:	bytes that now lie behind the buffer
  *
- * The specifier is read again, from memory that user space can write: what it says now
- * is checked as it was when the Operation arrived.
+ * They come to lie behind the buffer, in order.
  *
  * LoPAR, "H_COPY_RDMA".
  *
- * Context: sleeps; no lock.
- * Return: 0, -EBADMSG: the specifier changed, -EIO: the platform refused a copy.
+ * Context: sleeps; session->copy_lock.
+ * Return: 0, -EIO: the platform refused a copy.
  */
-int vasi_buf_fetch_indirect(struct vasi_buf *buf, u64 *fetched)
+int vasi_buf_fetch_indirect(struct vasi_buf *buf)
 {
 	struct vasi_pool *pool = buf->pool;
-	u32 base = pool->stride - pool->fetch_bytes;
-	struct vasi_seg_iter it;
-	struct vasi_segment seg;
-	struct vasi_op op;
-	u32 done = 0;
+	struct vasi_adapter *a = pool->session->adapter;
+	const struct vasi_piece *pieces = pool->pieces + vasi_buf_index(buf) * VASI_MAX_PIECES;
+	u32 to = buf->dma + pool->stride - pool->fetch_bytes;
+	u32 i;
 	int ret;
 
-	if (vasi_op_parse(buf->data, pool->buffer_bytes, &op, &it) != VASI_SUCCESS)
-		return -EBADMSG;
-	while ((ret = vasi_op_next(&it, &seg)) > 0) {
-		if (seg.kind != VASI_SEG_INDIRECT)
-			continue;
-		if (seg.length > pool->fetch_bytes - done)
-			return -EBADMSG;
-		ret = vasi_fetch_segment(pool->session->adapter, seg.ioba,
-					 buf->dma + base + done, seg.length);
+	for (i = 0; i < buf->piece_count; i++) {
+		ret = vasi_fetch_segment(a, pieces[i].ioba, to, pieces[i].length);
 		if (ret)
 			return ret;
-		done += seg.length;
+		to += pieces[i].length;
 	}
-	*fetched = done;
-	return ret ? -EBADMSG : 0;
+	dma_sync_single_for_cpu(a->dma_dev, buf->dma, pool->stride, DMA_BIDIRECTIONAL);
+	return 0;
 }
 
 static int vasi_buf_alloc(struct vasi_buf *buf, struct device *dev)
@@ -415,7 +453,8 @@ static int vasi_buf_alloc(struct vasi_buf *buf, struct device *dev)
 	if (!buf->page)
 		return -ENOMEM;
 	buf->data = page_address(buf->page);
-	buf->dma = dma_map_page(dev, buf->page, 0, bytes, DMA_BIDIRECTIONAL);
+	buf->dma = dma_map_page_attrs(dev, buf->page, 0, bytes, DMA_BIDIRECTIONAL,
+				      DMA_ATTR_NO_WARN);
 	if (dma_mapping_error(dev, buf->dma))
 		goto free_page;
 	/* A descriptor has 32 bits for it */
@@ -451,6 +490,7 @@ static void vasi_pool_free(struct vasi_pool *pool)
 
 	for (i = 0; i < pool->count && pool->bufs[i].page; i++)
 		put_page(pool->bufs[i].page);
+	kvfree(pool->pieces);
 	kvfree(pool->bufs);
 	kfree(pool);
 }
@@ -466,6 +506,12 @@ static int vasi_pool_fill(struct vasi_pool *pool)
 					 GFP_KERNEL_ACCOUNT);
 	if (!pool->specs)
 		return -ENOMEM;
+	if (pool->fetch_bytes) {
+		pool->pieces = kvcalloc(pool->count, VASI_MAX_PIECES * sizeof(*pool->pieces),
+					GFP_KERNEL_ACCOUNT);
+		if (!pool->pieces)
+			return -ENOMEM;
+	}
 	for (i = 0; i < pool->count; i++) {
 		struct vasi_buf *buf = &pool->bufs[i];
 
@@ -565,7 +611,9 @@ int vasi_pool_setup(struct vasi_session *s, struct vasi_pool_setup *setup)
 	int ret;
 
 	mutex_lock(&s->setup_lock);
-	ret = vasi_pool_check(s, setup);
+	ret = vasi_session_check(s);
+	if (!ret)
+		ret = vasi_pool_check(s, setup);
 	if (ret)
 		goto unlock;
 	pool = vasi_pool_new(s, setup);
@@ -580,6 +628,7 @@ int vasi_pool_setup(struct vasi_session *s, struct vasi_pool_setup *setup)
 		goto unlock;
 	}
 	setup->pool = pool->number;
+	setup->fetch_bytes = pool->fetch_bytes;
 	setup->stride = pool->stride;
 	setup->data_offset = caps->features & VASI_CAP_DOWNLOAD_INDIRECT ? 0 :
 			     VASI_DOWNLOAD_DATA_OFFSET + VASI_SEG_IMMEDIATE_BYTES;

@@ -72,10 +72,15 @@ void vasi_queue_free(struct vasi_adapter *a)
 	kvfree(a->slots);
 }
 
-static struct vasi_slot *vasi_slot_get(struct vasi_adapter *a)
+/* Some are kept, so that sessions can be ended whatever others do */
+static struct vasi_slot *vasi_slot_get(struct vasi_adapter *a, const struct vasi_item *item)
 {
+	const struct vasi_session *s = item->session;
 	struct vasi_slot *slot;
 
+	if (a->slot_count - a->slots_used <= VASI_CONTROL_SLOTS && item != &s->control &&
+	    item != &s->abort)
+		return NULL;
 	slot = list_first_entry_or_null(&a->free_slots, struct vasi_slot, node);
 	if (!slot)
 		return NULL;
@@ -116,6 +121,8 @@ int vasi_send_now(struct vasi_adapter *a, const struct vasi_crq *entry)
 {
 	long rc;
 
+	/* What the message names was written before it */
+	dma_wmb();
 	rc = a->hv->send_crq(a, entry);
 	trace_vasi_send(a, entry, rc);
 	switch (rc) {
@@ -225,8 +232,6 @@ static int vasi_send_list(struct vasi_session *s, struct vasi_slot *slot,
 	slot->desc = vasi_desc_make(VASI_INDIRECT_BYTES(list->count), list->dma);
 	msg.count = list->count;
 	msg.data = slot->desc;
-	/* The list before the message that names it */
-	dma_wmb();
 	ret = vasi_send_msg(a, &msg);
 	if (ret) {
 		vasi_unfill_list(a, list);
@@ -299,7 +304,7 @@ static int vasi_send_item(struct vasi_adapter *a, struct vasi_item *item)
 
 	if (item->msg.format == (VASI_FMT_OPERATION | VASI_FMT_RESPONSE))
 		return vasi_send_response(item_to_buf(item));
-	slot = vasi_slot_get(a);
+	slot = vasi_slot_get(a, item);
 	if (!slot)
 		return -EAGAIN;
 	if (item->msg.format != VASI_FMT_ADD_BUFFER)
@@ -332,6 +337,20 @@ static int vasi_send_answers(struct vasi_adapter *a)
 	return 0;
 }
 
+/* Who is first in the queue has to wait for slots; who is ending does not */
+static void vasi_run_control(struct vasi_adapter *a)
+{
+	struct vasi_item *item, *next;
+
+	list_for_each_entry_safe(item, next, &a->queue, node) {
+		const struct vasi_session *s = item->session;
+
+		if (s->released && (item == &s->control || item == &s->abort) &&
+		    vasi_send_item(a, item))
+			return;
+	}
+}
+
 /**
  * vasi_queue_run() - send what waits
  * @a:		adapter
@@ -348,8 +367,10 @@ void vasi_queue_run(struct vasi_adapter *a)
 		return;
 	while ((item = list_first_entry_or_null(&a->queue, struct vasi_item, node))) {
 		if (vasi_send_item(a, item))
-			return;
+			break;
 	}
+	if (!list_empty(&a->queue) && !a->reset_pending)
+		vasi_run_control(a);
 }
 
 /**
@@ -383,6 +404,22 @@ void vasi_queue_answer(struct vasi_adapter *a, const struct vasi_crq *entry)
 }
 
 /**
+ * vasi_queue_drop() - drop what a session asked for and was not sent yet
+ * @s:		session whose file is gone
+ *
+ * Context: adapter->lock.
+ */
+void vasi_queue_drop(struct vasi_session *s)
+{
+	struct vasi_item *item, *next;
+
+	list_for_each_entry_safe(item, next, &s->adapter->queue, node) {
+		if (item->session == s)
+			list_del_init(&item->node);
+	}
+}
+
+/**
  * vasi_queue_forget() - drop everything of a session
  * @s:		session that is over
  *
@@ -392,12 +429,8 @@ void vasi_queue_forget(struct vasi_session *s)
 {
 	struct vasi_adapter *a = s->adapter;
 	struct vasi_slot *slot, *next_slot;
-	struct vasi_item *item, *next;
 
-	list_for_each_entry_safe(item, next, &a->queue, node) {
-		if (item->session == s)
-			list_del_init(&item->node);
-	}
+	vasi_queue_drop(s);
 	list_for_each_entry_safe(slot, next_slot, &s->slots, node) {
 		list_del(&slot->node);
 		vasi_slot_free(a, slot);

@@ -54,6 +54,7 @@ static int vasi_do_add(struct vasi_buf *buf, const struct vasi_io_request *req)
 {
 	if (buf->state == VASI_BUF_RESPONDING && !buf->add_next) {
 		buf->add_next = true;
+		buf->item.event.token = req->token;
 		return 0;
 	}
 	if (buf->state != VASI_BUF_FREE)

@@ -17,8 +17,9 @@
 #include "vasi.h"
 #include "vasi_trace.h"
 
-/* The platform answers an Open within milliseconds */
+/* The platform answers an Open within milliseconds, a Close after what it has queued */
 #define VASI_OPEN_TIMEOUT	(10 * HZ)
+#define VASI_CLOSE_TIMEOUT	(60 * HZ)
 
 static const char * const vasi_session_state_names[] = {
 	[VASI_SESSION_OPENING]	 = "opening",
@@ -60,6 +61,22 @@ int vasi_session_error(const struct vasi_session *s)
 	default:
 		return -ENOTCONN;
 	}
+}
+
+/**
+ * vasi_session_check() - vasi_session_error() for those without the lock
+ * @s:		session
+ *
+ * Return: as there; it may change at once.
+ */
+int vasi_session_check(struct vasi_session *s)
+{
+	int ret;
+
+	spin_lock(&s->adapter->lock);
+	ret = vasi_session_error(s);
+	spin_unlock(&s->adapter->lock);
+	return ret;
 }
 
 static void vasi_session_free(struct kref *ref)
@@ -252,7 +269,33 @@ static void vasi_session_ask_close(struct vasi_session *s)
 	vasi_session_move(s, VASI_SESSION_CLOSING);
 	s->control.msg = (struct vasi_msg){ .format = VASI_FMT_CLOSE };
 	s->control.event.type = VASI_EVT_CLOSED;
+	s->close_by = jiffies + VASI_CLOSE_TIMEOUT;
 	vasi_queue_item(&s->control);
+	vasi_adapter_watch(s->adapter);
+}
+
+/**
+ * vasi_sessions_overdue() - has the platform not answered a Close for too long?
+ * @a:		adapter
+ * @closing:	set if there are Closes that may still be answered
+ *
+ * Context: adapter->lock.
+ */
+bool vasi_sessions_overdue(struct vasi_adapter *a, bool *closing)
+{
+	u32 i;
+
+	*closing = false;
+	for (i = 0; i < VASI_MAX_SESSIONS; i++) {
+		const struct vasi_session *s = a->sessions[i];
+
+		if (!s || s->state != VASI_SESSION_CLOSING)
+			continue;
+		*closing = true;
+		if (time_after(jiffies, s->close_by))
+			return true;
+	}
+	return false;
 }
 
 /**
@@ -322,9 +365,12 @@ void vasi_session_over(struct vasi_session *s)
  */
 void vasi_session_closed(struct vasi_session *s)
 {
+	/* A pool that is being set up finds out that it is too late */
+	mutex_lock(&s->setup_lock);
 	mutex_lock(&s->copy_lock);
 	vasi_pools_unmap(s);
 	mutex_unlock(&s->copy_lock);
+	mutex_unlock(&s->setup_lock);
 	vasi_session_put(s);
 }
 
@@ -347,7 +393,7 @@ static void vasi_session_abort(struct vasi_session *s)
  * @s:		session; the file's reference goes with it
  *
  * A session that was not closed is aborted and closed: nobody is left to say what
- * becomes of its stream.
+ * becomes of its stream.  What it had asked for and was not sent yet nobody wants either.
  *
  * Context: may sleep.
  */
@@ -357,6 +403,8 @@ void vasi_session_release(struct vasi_session *s)
 
 	spin_lock(&a->lock);
 	if (s->state == VASI_SESSION_OPEN) {
+		s->released = true;
+		vasi_queue_drop(s);
 		vasi_session_abort(s);
 		vasi_session_ask_close(s);
 		vasi_queue_run(a);
@@ -408,12 +456,12 @@ struct vasi_session *vasi_session_by_bottom(struct vasi_adapter *a, u32 bottom)
 
 /**
  * vasi_sessions_lose() - every session ends with a reset
- * @a:		adapter
- * @lost:	takes the sessions, by their control items, with the table's references
+ * @a:		adapter; its list of lost sessions, by their control items, takes the table's
+ *		references
  *
  * Context: adapter->lock.
  */
-void vasi_sessions_lose(struct vasi_adapter *a, struct list_head *lost)
+void vasi_sessions_lose(struct vasi_adapter *a)
 {
 	u32 i;
 
@@ -424,22 +472,22 @@ void vasi_sessions_lose(struct vasi_adapter *a, struct list_head *lost)
 			continue;
 		vasi_queue_forget(s);
 		vasi_session_leave(s);
-		list_add_tail(&s->control.node, lost);
+		list_add_tail(&s->control.node, &a->lost);
 		vasi_session_move(s, VASI_SESSION_LOST);
 	}
 }
 
 /**
  * vasi_sessions_end() - the ring is not registered any more: let go of lost sessions
- * @lost:	from vasi_sessions_lose()
+ * @a:		adapter
  *
- * Context: sleeps; no lock.
+ * Context: sleeps; adapter->ring_lock.
  */
-void vasi_sessions_end(struct list_head *lost)
+void vasi_sessions_end(struct vasi_adapter *a)
 {
 	struct vasi_item *item, *next;
 
-	list_for_each_entry_safe(item, next, lost, node) {
+	list_for_each_entry_safe(item, next, &a->lost, node) {
 		list_del_init(&item->node);
 		vasi_session_closed(item->session);
 	}

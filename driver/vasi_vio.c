@@ -30,11 +30,13 @@
  * struct vasi_vio - an adapter's vio device
  * @vdev:	device
  * @adapter:	adapter
+ * @first_liobn: LIOBN of the first pane
  * @second_liobn: LIOBN of the second pane, or 0
  */
 struct vasi_vio {
 	struct vio_dev *vdev;
 	struct vasi_adapter *adapter;
+	u32 first_liobn;
 	u32 second_liobn;
 };
 
@@ -54,7 +56,18 @@ static bool vasi_busy(long rc, unsigned int *tries)
 	return true;
 }
 
-static long vasi_h_register_crq(struct vasi_adapter *a)
+static long vasi_h_free_crq(struct vasi_adapter *a)
+{
+	unsigned int tries = 0;
+	long rc;
+
+	do {
+		rc = plpar_hcall_norets(H_FREE_CRQ, a->unit_address);
+	} while (vasi_busy(rc, &tries));
+	return rc;
+}
+
+static long vasi_h_register_once(struct vasi_adapter *a)
 {
 	unsigned int tries = 0;
 	long rc;
@@ -65,14 +78,13 @@ static long vasi_h_register_crq(struct vasi_adapter *a)
 	return rc;
 }
 
-static long vasi_h_free_crq(struct vasi_adapter *a)
+static long vasi_h_register_crq(struct vasi_adapter *a)
 {
-	unsigned int tries = 0;
-	long rc;
+	long rc = vasi_h_register_once(a);
 
-	do {
-		rc = plpar_hcall_norets(H_FREE_CRQ, a->unit_address);
-	} while (vasi_busy(rc, &tries));
+	/* The queue of a kernel that was here before, and started this one by kexec */
+	if (rc == H_RESOURCE && !vasi_h_free_crq(a))
+		rc = vasi_h_register_once(a);
 	return rc;
 }
 
@@ -134,7 +146,7 @@ static long vasi_h_copy(struct vasi_adapter *a, u32 length, u32 from, u32 to)
 	if (!vio->second_liobn)
 		return H_PARAMETER;
 	return plpar_hcall_norets(H_COPY_RDMA, length, vio->second_liobn, from,
-				  vio->vdev->unit_address, to);
+				  vio->first_liobn, to);
 }
 
 static const struct vasi_hv_ops vasi_vio_hv_ops = {
@@ -193,20 +205,20 @@ static u32 vasi_dma_cells(const struct device_node *node, const char *own, const
 }
 
 /*
- * The second triple of ibm,my-dma-window: (LIOBN, address, size).  The first pane is the
- * vio bus's business.
+ * ibm,my-dma-window has a triple of LIOBN, address and size for each pane.  The vio bus
+ * looks at the first one, for DMA; H_COPY_RDMA names both.
  */
-static u32 vasi_second_liobn(struct vio_dev *vdev)
+static void vasi_read_liobns(struct vasi_vio *vio)
 {
-	const struct device_node *node = vdev->dev.of_node;
+	const struct device_node *node = vio->vdev->dev.of_node;
 	u32 triple = 1 + vasi_dma_cells(node, "ibm,#dma-address-cells", "#address-cells") +
 		     vasi_dma_cells(node, "ibm,#dma-size-cells", "#size-cells");
-	u32 liobn;
+	int cells = of_property_count_u32_elems(node, "ibm,my-dma-window");
 
-	if (of_property_count_u32_elems(node, "ibm,my-dma-window") < 2 * triple ||
-	    of_property_read_u32_index(node, "ibm,my-dma-window", triple, &liobn))
-		return 0;
-	return liobn;
+	if (cells < 0 || (u32)cells < 2 * triple)
+		return;
+	of_property_read_u32_index(node, "ibm,my-dma-window", 0, &vio->first_liobn);
+	of_property_read_u32_index(node, "ibm,my-dma-window", triple, &vio->second_liobn);
 }
 
 static int vasi_vio_read(struct vasi_adapter *a, struct vio_dev *vdev)
@@ -230,11 +242,15 @@ static int vasi_vio_probe(struct vio_dev *vdev, const struct vio_device_id *id)
 	ret = vasi_read_cell(vdev, "ibm,crq-size", 4096, VASI_MAX_CRQ_BYTES, &crq_bytes);
 	if (ret)
 		return ret;
+	/* Descriptors have 32 bits for an address */
+	ret = dma_set_mask_and_coherent(&vdev->dev, DMA_BIT_MASK(32));
+	if (ret)
+		return ret;
 	vio = kzalloc(sizeof(*vio), GFP_KERNEL);
 	if (!vio)
 		return -ENOMEM;
 	vio->vdev = vdev;
-	vio->second_liobn = vasi_second_liobn(vdev);
+	vasi_read_liobns(vio);
 	a = vasi_adapter_alloc(&vdev->dev, &vasi_vio_hv_ops, vio, round_down(crq_bytes, 4096));
 	if (IS_ERR(a)) {
 		ret = PTR_ERR(a);
@@ -266,11 +282,22 @@ static void vasi_vio_remove(struct vio_dev *vdev)
 {
 	struct vasi_vio *vio = dev_get_drvdata(&vdev->dev);
 
+	vasi_adapter_quiesce(vio->adapter);
 	vio_disable_interrupts(vdev);
 	free_irq(vdev->irq, vio);
 	vasi_adapter_stop(vio->adapter);
 	vasi_adapter_put(vio->adapter);
 	kfree(vio);
+}
+
+/* The next kernel is not to find its memory written by the platform */
+static void vasi_vio_shutdown(struct vio_dev *vdev)
+{
+	struct vasi_vio *vio = dev_get_drvdata(&vdev->dev);
+
+	vasi_adapter_quiesce(vio->adapter);
+	vio_disable_interrupts(vdev);
+	vasi_h_free_crq(vio->adapter);
 }
 
 static unsigned long vasi_vio_get_desired_dma(struct vio_dev *vdev)
@@ -302,6 +329,7 @@ static struct vio_driver vasi_vio_driver = {
 	.id_table	= vasi_vio_ids,
 	.probe		= vasi_vio_probe,
 	.remove		= vasi_vio_remove,
+	.shutdown	= vasi_vio_shutdown,
 	.get_desired_dma = vasi_vio_get_desired_dma,
 	.pm		= &vasi_vio_pm_ops,
 };

@@ -109,7 +109,12 @@ class Place:
         own = mirror(self.module, self.path + "/src")
         return run_make(self.kernel.make() + [
             "-j%d" % (os.cpu_count() or 1), "M=" + own, "W=1",
-            "KCFLAGS=-Werror"] + list(more) + ["modules"])
+            "KCFLAGS=-Werror"] + self.options() + list(more) + ["modules"])
+
+    def options(self):
+        """The debug kernel has KUnit: there the driver has its unit tests."""
+        return ["CONFIG_VASI_KUNIT_TEST=y"] \
+            if self.kernel.label == kernels.DEBUG else []
 
     def turn(self):
         """A file whose lock is held by the one run that builds here."""

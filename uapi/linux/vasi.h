@@ -164,8 +164,9 @@ struct vasi_stream {
  * @flags:	zero
  * @buffer_bytes: of each buffer: a multiple of 4096 from 8192 to max_buffer_bytes
  * @count:	buffers, at least 1
- * @fetch_bytes: zero, or where VASI_FEATURE_INDIRECT: data of one indirect
- *		operation that a buffer can take beyond itself; a multiple of 4096
+ * @fetch_bytes: in and out: zero, or where VASI_FEATURE_INDIRECT: data of one
+ *		indirect operation that a buffer can take beyond itself; a multiple
+ *		of 4096, made one of the page size
  * @pool:	out: number of the pool in its session
  * @stride:	out: bytes from one buffer to the next in the mapping
  * @data_offset: out: where the data of a VASI_REQ_DOWNLOAD starts at the earliest
@@ -175,7 +176,8 @@ struct vasi_stream {
  * Buffers are zeroed and belong to the caller (struct vasi_io_request).  The mapping
  * is shared and may be read and written; it stays valid after the session has
  * ended, but nothing is exchanged with the platform through it any more.  Its
- * pages can be registered as io_uring buffers and sent with MSG_ZEROCOPY.
+ * pages can be sent with MSG_ZEROCOPY, and registered as io_uring buffers (from Linux 6.5
+ * on: earlier ones register no memory of a file).
  *
  * Errors: -EINVAL; -ENOSPC: the session has 63 pools, or would have more buffers
  * than max_buffers; -ENOMEM: no memory, or no room in the DMA window;
@@ -256,7 +258,12 @@ enum vasi_io_op {
  *	busy	   being downloaded or filled; its event makes it free
  *
  * A request on a buffer that is in another of these is refused with -EBUSY, one
- * with an old generation with -ESTALE.
+ * with an old generation with -ESTALE.  An answer that could not be sent yet keeps its
+ * buffer busy for anything but an ADD.
+ *
+ * A buffer's first bytes are the platform's name for it while the platform has it.  Who
+ * writes there can lose it until the session is closed: VASI_EVT_FREED then says
+ * VASI_HARDWARE, and an operation in it is refused.
  */
 __extension__ struct vasi_io_request {
 	__u16	op;
@@ -399,12 +406,14 @@ __extension__ struct vasi_io_event {
  * fetch of a session waits at a time (-EBUSY).  It answers 0 when a fetch with a
  * @count of 0 comes, which is how a caller ends it.
  *
- * Errors: -EINVAL, -E2BIG, -EFAULT, -EAGAIN: no room for the first request;
+ * Errors: -EINVAL, -E2BIG, -EFAULT, -EAGAIN (as a command: -ENOBUFS): no room for the
+ * first request;
  * -ENOTCONN: the session is closed, or closing; -ECONNRESET: it was lost with a
  * reset of the adapter; -ENODEV: the adapter is gone.  FETCH gives what had arrived
  * before it says so.
  *
- * In an SQE, it lies in the command's 16 bytes.  For VASI_IOC_OPEN_STREAM as a command
+ * In an SQE, it lies in the command's 16 bytes.  A result above zero counts as a failure
+ * for IOSQE_IO_LINK: do not link anything behind it.  For VASI_IOC_OPEN_STREAM as a command
  * @entries is the address of a struct vasi_open_stream, @count is 1 and @entry_bytes
  * its size; it is carried out by a worker of the ring and delays nothing else.
  */
