@@ -628,7 +628,8 @@ static bool platform_call(SpaprVasi *s, uint64_t number, const uint64_t arg[8],
 	}
 	if (gone)
 		channel_free(c);
-	return done || gone;
+	/* Of a link that has ended there is nothing to ask again */
+	return done || s->state == LINK_DOWN;
 }
 
 /* ---- Reset: the platform's confirmation is awaited ---- */
