@@ -31,7 +31,7 @@ VIO_HELLO = struct.Struct(">QHHHHII16s")
 VIO_MAGIC = 0x5641534956494F4C
 (T_HELLO, T_WELCOME, T_REFUSED, T_CRQ, T_HCALL, T_HRET, T_DMA_READ, T_DMA_DATA,
  T_DMA_WRITE, T_DMA_DONE, T_WINDOW, T_MAP, T_UNWINDOW, T_RESET,
- T_EVENT) = range(1, 16)
+ T_EVENT, T_MEMORY, T_TABLE) = range(1, 18)
 CRQ, HCALL = 1, 2
 
 PR_SET_DUMPABLE = 4
@@ -451,8 +451,8 @@ class Link:
                                  reserved) + body, fds)
 
     def hello(self, channel=CRQ, magic=VIO_MAGIC, major=1, entries=256,
-              token=bytes(16), fds=()):
-        self.send(T_HELLO, VIO_HELLO.pack(magic, major, 0, channel, 0,
+              token=bytes(16), fds=(), minor=0):
+        self.send(T_HELLO, VIO_HELLO.pack(magic, major, minor, channel, 0,
                                           entries, 0, token), fds=fds)
 
     def receive(self):
@@ -575,6 +575,54 @@ def _():
             link.hello(fds=[fd])
             link.expect_refused()
             os.close(fd)
+        still_moves(lab)
+
+
+@suite.test("memory and tables that are not what they should be are refused")
+def _():
+    def offer(kind, size, seals, said=None):
+        """MEMORY, or TABLE of as many entries as there is room for."""
+        def send(link):
+            fd = pane(size, seals)
+            body = struct.pack(">QQ", said or size, 0) if kind == T_MEMORY else \
+                struct.pack(">IIQ", said or size // 8, 0, 0)
+            link.send(kind, body, tag=0, fds=[fd])
+            os.close(fd)
+        return send
+
+    sealed = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
+    memory = offer(T_MEMORY, MIB, sealed)
+    table = offer(T_TABLE, 4096, sealed)
+    with spare_device() as lab:
+        path = lab.a.phyp_dir + "/spare"
+        for minor, fds, steps in (
+                (0, False, [memory]),
+                (1, True, [memory]),
+                (1, False, [table]),
+                (1, False, [memory, memory]),
+                (1, False, [memory, table, table]),
+                (1, False, [offer(T_MEMORY, MIB, 0)]),
+                (1, False, [offer(T_MEMORY, MIB, fcntl.F_SEAL_GROW)]),
+                (1, False, [offer(T_MEMORY, MIB, sealed, 2 * MIB)]),
+                (1, False, [memory, offer(T_TABLE, 4096, 0)]),
+                (1, False, [memory, offer(T_TABLE, 4096, sealed, 513)]),
+                (1, False, [memory, lambda l: l.send(T_TABLE, bytes(16), tag=0)])):
+            link = Link(path)
+            fd = pane()
+            link.hello(minor=minor, fds=[fd] if fds else [])
+            os.close(fd)
+            for step in steps:
+                step(link)
+            link.expect_refused()
+        # And what is right is taken, up to the last message
+        link = Link(path)
+        link.hello(minor=1)
+        memory(link)
+        table(link)
+        link.send(T_CRQ, b"\xc0\1" + bytes(14), count=1)
+        kinds = [link.receive()[0], link.receive()[0]]
+        assert kinds == [T_WELCOME, T_CRQ], kinds
+        link.socket.close()
         still_moves(lab)
 
 
