@@ -54,6 +54,11 @@ vasi = declare_dependency(include_directories: include_directories('vasi'))
 ppc_ss.add(when: ['CONFIG_PSERIES', vasi], if_true: files('spapr-vasi.c',
   'vasi/violink/violink.c', 'vasi/common/unixsock.c'))
 """
+LINK = [there for there in TREE.values() if there.startswith("vasi/") and
+        there.endswith(".c")]
+# Names that QEMU has, too.  In a plug-in they are hidden
+RENAMED = "".join("#define %s vasi_%s\n" % (name, name) for name in (
+    "unix_connect", "unix_listen", "unix_unlisten"))
 WHOLE_S = 3600
 # Debian's own Python, meson and ninja, whatever else is on this machine
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -143,7 +148,10 @@ def whole(program):
         for here, there in TREE.items():
             to = os.path.join(src, "hw/ppc", there)
             os.makedirs(os.path.dirname(to), exist_ok=True)
-            shutil.copy(os.path.join(packages.TOP, here), to)
+            with open(os.path.join(packages.TOP, here), encoding="utf-8") as file:
+                text = file.read()
+            with open(to, "w", encoding="utf-8") as file:
+                file.write((RENAMED if there in LINK else "") + text)
         with open(src + "/hw/ppc/meson.build", "a", encoding="utf-8") as file:
             file.write(MESON)
         configure(src, work + "/build")
