@@ -88,7 +88,6 @@ DEPS_CHECK += $(if $(filter true,$(CI)),$(DEPS_FUZZ))
 # Flags
 
 PKGS := liburing jansson libsystemd libssl libcrypto
-GUEST_PKGS := liburing libnl-genl-3.0
 # Only for what looks at the driver's notifications
 NL_PKGS := libnl-genl-3.0
 # Asked once, and only when something is compiled
@@ -160,10 +159,6 @@ TOOL_LIB_SRCS := selftests/tools/raw.c
 TOOL_SRCS := $(sort $(filter-out $(TOOL_LIB_SRCS),$(wildcard selftests/tools/*.c)))
 TOOL_FILES := $(TOOL_SRCS:selftests/tools/%.c=$(O)/tools/%)
 
-# Tests of the driver, for guests: static, and with no library that they do not need
-GUEST_SRCS := $(sort $(wildcard selftests/vasi/*.c))
-GUEST_FILES := $(GUEST_SRCS:selftests/vasi/%.c=$(O)/vasi/%)
-
 FUZZ_SRCS := $(sort $(wildcard selftests/fuzz/fuzz_*.c))
 FUZZ_FILES := $(FUZZ_SRCS:selftests/fuzz/%.c=$(O)/fuzz/%)
 # What the fuzzer of the mover has in place of sockets, threads and the VIO link
@@ -171,10 +166,9 @@ FUZZ_MOVER_SRCS := $(sort $(wildcard selftests/fuzz/mover_*.c))
 
 # Builds
 
-PHONY += all tests guest-tests
+PHONY += all tests
 all: $(LIB_FILES) $(PROG_FILES) $(CONSOLE_FILES)
 tests: all $(UNIT_FILES) $(TOOL_FILES)
-guest-tests: $(GUEST_FILES)
 
 # Written anew when compiler or flags change, so that everything is rebuilt
 $(O)/.flags: FORCE | $(O)/.deps
@@ -229,16 +223,6 @@ $(TOOL_FILES): $(O)/tools/%: $(O)/obj/selftests/tools/%.o \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(link)
 
-$(call objs,$(GUEST_SRCS)): private INCLUDES += $(shell $(PKG_CONFIG) --cflags $(GUEST_PKGS))
-
-# The warnings are of name services, which libnl could, but is not made to, use
-$(GUEST_FILES): $(O)/vasi/%: $(O)/obj/selftests/vasi/%.o $(LIB_FILES)
-	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -static -Wl,--no-warnings -o $@ $(filter %.o,$^) \
-		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		$$($(PKG_CONFIG) --static --libs $(GUEST_PKGS))
-
 $(O)/fuzz/fuzz_mover: $(call objs,$(FUZZ_MOVER_SRCS))
 
 $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
@@ -250,7 +234,7 @@ $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
 ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) \
 	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
 	$(hmc_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
-	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(GUEST_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS) \
+	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS) \
 	$(FUZZ_MOVER_SRCS))
 -include $(ALL_OBJS:.o=.d)
 
@@ -320,7 +304,19 @@ guest-programs:
 	$(Q)$(MAKE) DEPS_MORE='$(DEPS_CROSS)' deps
 	$(Q)sysroot=$$($(PYTHON) -B selftests/guest/sysroot.py $(GUEST_ARCH)) && \
 	MAKEFLAGS= $(MAKE) $(JOBS) $(if $(V),V=$(V)) O=build-$(GUEST_ARCH) \
-		CROSS_COMPILE=$(GUEST_CROSS) SYSROOT=$$sysroot all guest-tests
+		CROSS_COMPILE=$(GUEST_CROSS) SYSROOT=$$sysroot all
+	$(Q)$(MAKE) kselftests
+
+# Tests of the driver, as in a kernel's tree: what they share with its other tests
+# comes from there.  In build-ARCH/vasi/
+PHONY += kselftests
+kselftests:
+	$(Q)mkdir -p build-$(GUEST_ARCH)/vasi
+	$(Q)kselftest=$$($(PYTHON) -B selftests/guest/kernels.py --kselftest) && \
+	MAKEFLAGS= $(MAKE) $(JOBS) -C selftests/vasi $(if $(V),V=$(V)) \
+		KSELFTEST="$$kselftest" KHDR_INCLUDES='-I$(CURDIR)/uapi' \
+		CROSS_COMPILE=$(GUEST_CROSS) USERCFLAGS=-Werror \
+		OUTPUT='$(CURDIR)/build-$(GUEST_ARCH)/vasi'
 
 # Kernels into CACHE; the debug kernel takes minutes
 PHONY += guest-kernels
@@ -550,6 +546,7 @@ help:
 	@echo '                  CROSS_COMPILE= for another; make modules_install'
 	@echo 'make guest-modules  for every kernel the tests run; KERNELS=ppc64el-6.12 for one'
 	@echo 'make guest-programs  the programs for those kernels'"'"' machine, in build-$(GUEST_ARCH)/'
+	@echo 'make kselftests   the tests of the driver that run in guests'
 	@echo 'make guest-kernels   those kernels, without waiting for a test that needs them'
 	@echo 'make check-modules  what compiler, sparse and checkpatch.pl say of the driver'
 	@echo 'make guest        tests in small machines with other kernels, under QEMU'

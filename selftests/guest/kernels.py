@@ -11,6 +11,7 @@ debug.config, and looks like an unpacked package.
                                         build programs for this machine
     CACHE/debug/VERSION-KEY/            the debug kernel; build/ are its headers
     CACHE/checkpatch/VERSION/           checkpatch.pl and its lists
+    CACHE/kselftest/VERSION/            what the kernel's selftests share
 """
 
 import argparse
@@ -55,8 +56,14 @@ HEADERS = ("Makefile", ".config", "Module.symvers", "include", "scripts",
            "arch/powerpc/include", "arch/powerpc/tools",
            "arch/powerpc/kernel/module.lds", "arch/powerpc/lib/crtsavres.o")
 
-CHECKPATCH = ("scripts/checkpatch.pl", "scripts/spelling.txt",
-              "scripts/const_structs.checkpatch")
+# Of the source, by the name of their directory in CACHE: what is used by itself
+PIECES = {
+    "checkpatch": ("scripts/checkpatch.pl", "scripts/spelling.txt",
+                   "scripts/const_structs.checkpatch"),
+    "kselftest": ("tools/testing/selftests/kselftest.h",
+                  "tools/testing/selftests/kselftest_harness.h",
+                  "tools/testing/selftests/lib.mk"),
+}
 
 
 class Kernel:
@@ -175,26 +182,41 @@ def tarball(archive, package):
     return found[0]
 
 
-def unpack_checkpatch(archive, package):
-    """Directory of checkpatch.pl of a source package."""
-    home = os.path.join(packages.CACHE, "checkpatch")
-    path = os.path.join(home, package.version)
-    if not os.path.isdir(path):
-        os.makedirs(home, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="new.", dir=home) as work:
-            os.mkdir(work + "/root")
-            packages.run(["tar", "-xf", tarball(archive, package), "-C",
-                          work + "/root", "--strip-components=2", "--wildcards"]
-                         + ["linux-source-*/" + name for name in CHECKPATCH])
-            os.rename(work + "/root", path)
-    return path
+def unpack_pieces(archive, package):
+    """Have all PIECES of a source package; returns name -> directory."""
+    paths = {name: os.path.join(packages.CACHE, name, package.version)
+             for name in PIECES}
+    missing = [name for name in PIECES if not os.path.isdir(paths[name])]
+    if not missing:
+        return paths
+    # Once for all: it is a long way to the end of the source
+    with tempfile.TemporaryDirectory(prefix="new.", dir=packages.CACHE) as work:
+        packages.run(["tar", "-xf", tarball(archive, package), "-C", work,
+                      "--strip-components=1", "--wildcards"] +
+                     ["linux-source-*/" + name for piece in missing
+                      for name in PIECES[piece]])
+        for piece in missing:
+            os.makedirs(os.path.dirname(paths[piece]), exist_ok=True)
+            os.rename(os.path.join(work, os.path.dirname(PIECES[piece][0])),
+                      paths[piece])
+    return paths
 
 
 @functools.lru_cache(maxsize=None)
 @packages.locked
+def pieces():
+    """Name of a piece of the newest source -> its directory."""
+    return unpack_pieces(*source())
+
+
 def checkpatch():
     """Path of the newest checkpatch.pl."""
-    return unpack_checkpatch(*source()) + "/checkpatch.pl"
+    return pieces()["checkpatch"] + "/checkpatch.pl"
+
+
+def kselftest():
+    """Directory of what the kernel's selftests share."""
+    return pieces()["kselftest"]
 
 
 def debug_make(directory):
@@ -299,7 +321,7 @@ def debug():
         if not os.path.isdir(root):
             with packages.turn():
                 tar = tarball(archive, package)
-                unpack_checkpatch(archive, package)
+                unpack_pieces(archive, package)
             if os.path.exists(root + ".log"):
                 os.unlink(root + ".log")
             build_debug(tar, root, root + ".log")
@@ -328,7 +350,12 @@ def main():
     parser = argparse.ArgumentParser(description="Have kernels in the cache.")
     parser.add_argument("kernels", nargs="*", metavar="KERNEL",
                         help="all: " + " ".join(labels()))
+    parser.add_argument("--kselftest", action="store_true",
+                        help="print the directory that the kernel's selftests share")
     options = parser.parse_args()
+    if options.kselftest:
+        print(kselftest())
+        return 0
     for label in options.kernels or labels():
         try:
             started = time.monotonic()
