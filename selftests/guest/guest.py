@@ -280,6 +280,10 @@ class Guest:
             argv += self.network.options()
         return argv
 
+    def result(self, console):
+        """What a run is written down in."""
+        return Result(self.machine, console)
+
     def run(self, name, tell=None, silence=SILENCE_S):
         """Boot it and run the command to its end; returns a Result.
 
@@ -291,7 +295,7 @@ class Guest:
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory)
         self.files.write(directory + "/initramfs")
-        result = Result(self.machine, directory + "/console")
+        result = self.result(directory + "/console")
         started = time.monotonic()
         with open(directory + "/qemu", "wb") as errors:
             process = subprocess.Popen(
@@ -387,14 +391,18 @@ class Suite:
         else:
             self.result("%s: %s" % (label, name), True)
 
-    def chosen(self):
-        """Those that --only PATTERN names; none of their names: all."""
+    @staticmethod
+    def named(label):
+        """Does --only PATTERN name a guest?"""
         words = sys.argv[1:]
-        patterns = [b for a, b in zip(words, words[1:]) if a == "--only"]
-        named = [group for group in self.groups if any(
-            p.startswith(label + ":") or fnmatch.fnmatch(label, p)
-            for label, _ in group for p in patterns)]
-        return named or self.groups
+        return any(a == "--only" and (b.startswith(label + ":") or
+                                      fnmatch.fnmatch(label, b))
+                   for a, b in zip(words, words[1:]))
+
+    def chosen(self):
+        """Those that are named; none: all."""
+        return [group for group in self.groups
+                if any(self.named(label) for label, _ in group)] or self.groups
 
     def main(self):
         """Run them; the exit status says how it went."""
