@@ -356,6 +356,15 @@ guest:
 	$(Q)$(MAKE) $(JOBS) qemu-files
 	$(Q)$(RUN) --suite guest
 
+# The driver, over and over.  ARGS='--percent 10 ppc64el-6.12' for less
+PHONY += soak-driver
+soak-driver:
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_GUEST) $(DEPS_QEMU)' deps
+	$(Q)$(MAKE) $(JOBS) tests
+	$(Q)$(MAKE) guest-programs
+	$(Q)$(MAKE) $(JOBS) qemu-files
+	$(Q)$(PYTHON) -B selftests/soak/driver.py --build $(O) $(ARGS)
+
 # A VASI device for the QEMU that is installed, and a firmware for its tests.
 # The device is bound to that binary: headers.py gets its headers into CACHE.
 
@@ -554,6 +563,7 @@ help:
 	@echo 'make bench        measure the mover on this machine'
 	@echo 'make fuzz         feed the fuzzers; SECONDS=60 for each'
 	@echo 'make soak         move partitions to and fro for a long time'
+	@echo 'make soak-driver  open, reset and reload the driver over and over, in guests'
 	@echo 'make docs, man    Documentation/ as HTML, its manual pages'
 	@echo 'make sparse       check of byte order'
 	@echo 'make checkpatch   coding style; CHECKPATCH=path of a kernel tree'"'"'s script'
