@@ -23,9 +23,9 @@
 
 static const char usage_text[] =
 "Usage: vasimon [OPTION]...\n"
-"Print events of the VASI driver, one a line, as they come.\n"
+"Print the adapters of the VASI driver, then its events, one a line, as they come.\n"
 "\n"
-"  -l, --list               print the adapters instead\n"
+"  -l, --list               print the adapters only\n"
 "  -j, --json               print each line as a JSON object\n"
 "  -w, --wait               when the driver is not loaded, wait for it\n"
 "  -n, --count N            end after N events (default: no end)\n"
@@ -34,11 +34,11 @@ static const char usage_text[] =
 
 /**
  * struct vasimon - what was asked for, and what came
- * @list:	print adapters
+ * @list:	print adapters only
  * @json:	as JSON
  * @wait:	for the driver
  * @most:	events; 0 = any number
- * @count:	printed
+ * @count:	of events that came
  */
 struct vasimon {
 	bool list;
@@ -143,9 +143,12 @@ static void print_event(void *data, const struct driver_event *event)
 	char text[DRIVER_NL_TEXT_BYTES];
 	json_t *object;
 
-	if (mon->most && mon->count == mon->most)
-		return;
-	mon->count++;
+	/* That an adapter is there is no event */
+	if (event->command != VASI_CMD_ADAPTER_GET) {
+		if (mon->most && mon->count == mon->most)
+			return;
+		mon->count++;
+	}
 	if (mon->json) {
 		object = json_event(driver_nl_command(event->command));
 		set_adapter(object, event);
@@ -196,7 +199,8 @@ static int wait_more(struct vasimon *mon, struct driver_nl *nl)
 	if (ret != -ENOBUFS)
 		return ret;
 	print_other(mon, "lost", "events were lost: they came faster than they were read");
-	return 0;
+	/* What the adapters are now need not be lost */
+	return driver_nl_there(nl) ? driver_nl_dump(nl) : 0;
 }
 
 static bool enough(const struct vasimon *mon)
@@ -228,11 +232,10 @@ static int monitor(struct vasimon *mon, struct driver_nl *nl)
 		if (ret)
 			return failed("events", ret);
 	}
-	if (mon->list) {
-		ret = driver_nl_dump(nl);
-		return ret ? failed("adapters", ret) : EXIT_SUCCESS;
-	}
-	while (!enough(mon)) {
+	ret = driver_nl_dump(nl);
+	if (ret)
+		return failed("adapters", ret);
+	while (!mon->list && !enough(mon)) {
 		ret = wait_more(mon, nl);
 		if (ret)
 			return failed("events", ret);
