@@ -151,7 +151,7 @@ static void vasi_send_init(struct vasi_adapter *a, enum vasi_init_format format)
 
 	rc = a->hv->send_crq(a, &entry);
 	trace_vasi_send(a, &entry, rc);
-	/* Without a partner, the partner starts the handshake when it comes, or it is asked again */
+	/* Without a partner: it starts the handshake when it comes, or is asked again */
 	a->alone = rc == VASI_RC_CLOSED;
 	mod_delayed_work(system_wq, &a->timeout_work, VASI_HANDSHAKE_TIMEOUT);
 }

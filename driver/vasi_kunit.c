@@ -28,6 +28,7 @@
  * @lock:	spinlock: the ring's producer side
  * @tail:	next entry of the ring to write
  * @rc:		what H_SEND_CRQ returns; 0 = Success
+ * @free_rc:	what H_FREE_CRQ returns
  * @mute:	format that is not answered, or 0
  * @open_status: of Open responses
  * @caps:	that are offered
@@ -43,6 +44,7 @@ struct fake {
 	spinlock_t lock;		/* tail, and what is written there */
 	u32 tail;
 	long rc;
+	long free_rc;
 	u8 mute;
 	u8 open_status;
 	struct vasi_caps caps;
@@ -150,13 +152,18 @@ static long fake_success(struct vasi_adapter *a)
 	return VASI_RC_SUCCESS;
 }
 
+static long fake_free_crq(struct vasi_adapter *a)
+{
+	return to_fake(a)->free_rc;
+}
+
 static void fake_irq_enable(struct vasi_adapter *a, bool on)
 {
 }
 
 static const struct vasi_hv_ops fake_ops = {
 	.register_crq	= fake_register_crq,
-	.free_crq	= fake_success,
+	.free_crq	= fake_free_crq,
 	.enable_crq	= fake_success,
 	.send_crq	= fake_send_crq,
 	.irq_enable	= fake_irq_enable,
@@ -305,6 +312,117 @@ static struct vasi_io_event fake_event(struct vasi_session *s)
 	}
 	spin_unlock(&s->adapter->lock);
 	return event;
+}
+
+/* An operation is faster than the answer to the Add Buffer that it came in */
+static void late_answer_changes_nothing(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vasi_session *s = fake_session(f, test);
+	struct vasi_buf *buf = &s->pools[0]->bufs[0];
+	struct vasi_io_request again = {
+		.op = VASI_REQ_COMPLETE, .flags = VASI_COMPLETE_RESPOND | VASI_COMPLETE_ADD,
+	};
+	u64 desc;
+
+	f->mute = VASI_FMT_ADD_BUFFER;
+	KUNIT_ASSERT_EQ(test, fake_add(s, 0), 0);
+	desc = fake_last(f, test).data;
+	fake_operation(f, buf, vasi_buf_correlator(buf), s->top, VASI_OP_WRITE);
+	again.generation = fake_event(s).generation;
+	KUNIT_ASSERT_EQ(test, (int)buf->state, VASI_BUF_USER);
+	/* It waits to be added again when the answers to the first time come */
+	f->rc = VASI_RC_DROPPED;
+	KUNIT_ASSERT_EQ(test, fake_request(s, &again), 0);
+	KUNIT_ASSERT_EQ(test, (int)buf->state, VASI_BUF_ADDING);
+	fake_put_msg(f, &(struct vasi_msg) {
+		.format = VASI_FMT_ADD_BUFFER | VASI_FMT_RESPONSE, .handle = s->top,
+		.status = VASI_INVALID_BUFFER_LENGTH, .data = desc,
+	});
+	vasi_adapter_interrupt(f->a);
+	KUNIT_EXPECT_EQ(test, (int)buf->state, VASI_BUF_ADDING);
+	KUNIT_EXPECT_TRUE(test, list_empty(&s->events));
+	f->rc = 0;
+	f->mute = 0;
+	flush_delayed_work(&f->a->retry_work);
+	fake_settle(f);
+	KUNIT_EXPECT_EQ(test, (int)buf->state, VASI_BUF_PLATFORM);
+	vasi_session_release(s);
+	fake_stop(f);
+}
+
+/* What user space writes over a correlator harms nobody else */
+static void operation_names_a_strangers_buffer(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vasi_session *s = fake_session(f, test);
+	struct vasi_buf *buf = &s->pools[0]->bufs[0];
+
+	KUNIT_ASSERT_EQ(test, fake_add(s, 0), 0);
+	fake_settle(f);
+	f->sent_count = 0;
+	/* The platform filled some other buffer, which held this one's correlator */
+	fake_put_msg(f, &(struct vasi_msg) {
+		.format = VASI_FMT_OPERATION, .data = vasi_buf_correlator(buf),
+	});
+	fake_interrupt(f);
+	KUNIT_ASSERT_EQ(test, f->sent_count, 1U);
+	KUNIT_EXPECT_EQ(test, f->sent[0].byte2, VASI_INVALID_BUFFER_CORRELATOR);
+	KUNIT_EXPECT_EQ(test, (int)buf->state, VASI_BUF_PLATFORM);
+	vasi_session_release(s);
+	fake_stop(f);
+}
+
+static void free_of_an_unknown_buffer(struct kunit *test)
+{
+	struct vasi_io_request req = { .op = VASI_REQ_FREE, .token = 3 };
+	struct fake *f = test->priv;
+	struct vasi_session *s = fake_session(f, test);
+	struct vasi_buf *buf = &s->pools[0]->bufs[0];
+	struct vasi_io_event event;
+	u64 correlators[2];
+	u32 i;
+
+	f->mute = VASI_FMT_FREE_BUFFER;
+	KUNIT_ASSERT_EQ(test, fake_add(s, 0), 0);
+	fake_settle(f);
+	correlators[0] = 12345;
+	correlators[1] = vasi_buf_correlator(buf);
+	for (i = 0; i < 2; i++) {
+		KUNIT_ASSERT_EQ(test, fake_request(s, &req), 0);
+		fake_put_msg(f, &(struct vasi_msg) {
+			.format = VASI_FMT_FREE_BUFFER | VASI_FMT_RESPONSE,
+			.handle = s->top, .data = correlators[i],
+		});
+		fake_interrupt(f);
+		event = fake_event(s);
+		KUNIT_EXPECT_EQ(test, event.type, VASI_EVT_FREED);
+		KUNIT_EXPECT_EQ(test, event.status, i ? VASI_SUCCESS : VASI_HARDWARE);
+		KUNIT_EXPECT_EQ(test, (int)buf->state, i ? VASI_BUF_FREE : VASI_BUF_PLATFORM);
+	}
+	KUNIT_EXPECT_EQ(test, f->a->resets, 0U);
+	vasi_session_release(s);
+	fake_stop(f);
+}
+
+/* Until the queue is freed the platform may write: nothing is unmapped before */
+static void nothing_is_given_up_before_the_queue(struct kunit *test)
+{
+	struct fake *f = test->priv;
+	struct vasi_session *s = fake_session(f, test);
+
+	f->free_rc = VASI_RC_HARDWARE;
+	vasi_adapter_reset(f->a, VASI_RESET_PROTOCOL);
+	fake_settle(f);
+	KUNIT_EXPECT_EQ(test, (int)s->state, VASI_SESSION_LOST);
+	KUNIT_EXPECT_EQ(test, (int)f->a->state, VASI_ADAPTER_DOWN);
+	KUNIT_EXPECT_NOT_NULL(test, s->pools[0]->specs);
+	f->free_rc = 0;
+	fake_settle(f);
+	KUNIT_EXPECT_EQ(test, (int)f->a->state, VASI_ADAPTER_READY);
+	KUNIT_EXPECT_NULL(test, s->pools[0]->specs);
+	vasi_session_release(s);
+	fake_stop(f);
 }
 
 static void codec_operation(struct kunit *test)
@@ -770,6 +888,10 @@ static struct kunit_case vasi_adapter_cases[] = {
 	KUNIT_CASE(download_is_indirect),
 	KUNIT_CASE(requests_are_checked),
 	KUNIT_CASE(events_are_bounded),
+	KUNIT_CASE(late_answer_changes_nothing),
+	KUNIT_CASE(operation_names_a_strangers_buffer),
+	KUNIT_CASE(free_of_an_unknown_buffer),
+	KUNIT_CASE(nothing_is_given_up_before_the_queue),
 	{}
 };
 
