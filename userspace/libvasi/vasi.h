@@ -31,9 +31,10 @@ struct vasi_donor;
  * struct vasi_device_params - how to open a device
  * @pane_bytes:	first pane: memory for all buffers of all sessions; multiple of
  *		the page size, at most 4 GiB - 4 KiB.  Memory is used only as
- *		buffers are set up.
+ *		buffers are set up.  With the kernel driver: the most that they take.
  * @dirty_map:	ask for the Dirty Map extension
- * @no_indirect_operations: do not offer indirect operations (14:5)
+ * @no_indirect_operations: do not offer indirect operations (14:5); the kernel
+ *		driver decides this by itself
  *
  * Opening exchanges capabilities for the source and the target mover service.
  */

@@ -62,4 +62,10 @@ void device_prepare(struct device *d, const char *path);
 int device_open(struct device *d, struct donor_pool *pool, char why[256]);
 void device_close(struct device *d);
 
+/* Whether indirect operations may come: a kernel driver agrees on them by itself */
+static inline bool device_fetches(const struct device *d)
+{
+	return d->info.operations & VASI_CAP_OP_WRITE_SEQ_INDIRECT;
+}
+
 #endif /* _DEVICE_H */

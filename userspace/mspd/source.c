@@ -101,7 +101,7 @@ static int set_up_session(struct move *m, struct session *s)
 	if (!bytes)
 		bytes = m->device->indirect ? INDIRECT_BYTES : IMMEDIATE_BYTES;
 	ret = opqueue_init(&s->out, s->vasi, bytes, config->op_buffers,
-			   m->device->indirect ? FETCH_BYTES : 0);
+			   device_fetches(m->device) ? FETCH_BYTES : 0);
 	if (ret)
 		return ret;
 	s->out.want = min(config->op_buffers, (uint32_t)LEAST_OPS);

@@ -137,7 +137,7 @@ static int set_up_session(struct move *m, struct session *s)
 	int ret;
 
 	ret = opqueue_init(&s->out, s->vasi, REVERSE_OP_BYTES, REVERSE_OPS,
-			   m->device->indirect ? REVERSE_OP_BYTES : 0);
+			   device_fetches(m->device) ? REVERSE_OP_BYTES : 0);
 	if (ret)
 		return ret;
 	s->out_ready = true;
