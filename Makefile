@@ -332,11 +332,21 @@ RUN  = CC="$(CC)" $(PYTHON) -B selftests/run --build $(O) \
 	$(if $(STRICT_SKIPS),--strict-skips) $(if $(V),--verbose) \
 	$(foreach t,$(TESTS),--only '$(t)')
 
+# Kernels, the driver and guests are nothing that a sanitizer could look into
 PHONY += check unit e2e
-check: deps
+check:
+	$(Q)$(MAKE) $(if $(SANITIZE),,DEPS_MORE='$(DEPS_CROSS) $(DEPS_GUEST) $(DEPS_QEMU)') deps
 	$(Q)$(MAKE) $(JOBS) tests
 	$(Q)$(if $(SANITIZE),,! $(CAN_FUZZ) || $(MAKE) $(JOBS) $(FUZZ_BUILD) fuzzers)
+	$(Q)$(if $(SANITIZE),,$(MAKE) guest-files)
 	$(Q)$(RUN)
+
+# What guests are made of
+PHONY += guest-files
+guest-files:
+	$(Q)$(MAKE) guest-kernels
+	$(Q)$(MAKE) guest-programs
+	$(Q)$(MAKE) $(JOBS) qemu-files
 
 unit: deps
 	$(Q)$(MAKE) $(JOBS) tests
@@ -351,9 +361,7 @@ PHONY += guest
 guest:
 	$(Q)$(MAKE) DEPS_MORE='$(DEPS_GUEST) $(DEPS_QEMU)' deps
 	$(Q)$(MAKE) $(JOBS) tests
-	$(Q)$(MAKE) guest-kernels
-	$(Q)$(MAKE) guest-programs
-	$(Q)$(MAKE) $(JOBS) qemu-files
+	$(Q)$(MAKE) guest-files
 	$(Q)$(RUN) --suite guest
 
 # The driver, over and over.  ARGS='--percent 10 ppc64el-6.12' for less
