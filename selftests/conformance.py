@@ -5,7 +5,8 @@
 conformance.py                    write Documentation/conformance.rst
 conformance.py --check            fail unless the page is what the table
                                   generates and every row that binds the
-                                  platform names code and tests that exist
+                                  platform or a server partition names code
+                                  and tests that exist
 conformance.py --check --log LOG  also fail unless every named test passed;
                                   LOG holds what selftests/run, TAP or
                                   cmocka print; repeatable
@@ -42,15 +43,31 @@ FIELDS = {
     "status": str, "note": str,
 }
 ID = re.compile(r"(R1|Step|Text)-(17(?:\.\d+)+)-(\d+(?:\.\d+)*)$")
-# A directory in front tells files of one name apart
-REFERENCE = re.compile(r"((?:[\w.-]+/)*[\w.-]+\.(?:c|h|py)):(\w+)$")
+# A directory in front tells files of one name apart.  A test of the driver may have a
+# fixture: FIXTURE.TEST.
+REFERENCE = re.compile(r"((?:[\w.-]+/)*[\w.-]+\.(?:c|h|py)):(\w+(?:\.\w+)?)$")
 CODE_DIRS = ("userspace", "driver", "uapi")
-TEST_DIRS = ("selftests",)
+TEST_DIRS = ("selftests", "driver")
+# Tests that the driver's side of a row can have, and the programs that run them
+DRIVER_TESTS = {"driver/vasi_kunit.c": "test_kunit", "vasi/": "test_driver"}
 
 
 def binds_platform(row):
     """Must the row name code and tests?"""
     return row["side"] in ("platform", "both") and row["scope"] != "hibernation"
+
+
+def binds_server(row):
+    """Does it bind the driver of a server partition?  What only the partition that
+    migrates has to do is marked as not applicable."""
+    return row["side"] in ("partition", "both") and \
+        row["scope"] == "migration" and row["test"] != ["not applicable"]
+
+
+def driver_program(name):
+    """The program that runs a file's tests, if these are the driver's."""
+    return next((program for prefix, program in DRIVER_TESTS.items()
+                 if name.startswith(prefix)), None)
 
 
 def section_of(row):
@@ -160,6 +177,8 @@ class Tree:
             pattern = rf"^\s*(?:async )?def {function}\("
         elif name.endswith(".h"):
             pattern = rf"\b{function}\b"
+        elif "." in function:
+            pattern = r"^TEST_F(?:_TIMEOUT)?\(%s, %s\b" % tuple(function.split("."))
         else:
             # Kernel style: a definition starts in the first column
             pattern = rf"^[a-z_][\w \t*]*\b{function}\([^;]*?\)\s*\n\{{"
@@ -203,13 +222,16 @@ class Log:
             if names:
                 program = next((n for n in names[:-1]
                                 if n.startswith("test_")), None)
-                self.results.setdefault(names[-1], []).append((program, result))
+                for name in (names[-1], ".".join(names[-2:])):
+                    self.results.setdefault(name, []).append((program, result))
             return
 
     def result(self, ref):
         name, function = REFERENCE.match(ref).groups()
+        wanted = (driver_program(name),) if driver_program(name) else \
+            (None, name.rpartition(".")[0])
         found = [result for program, result in self.results.get(function, [])
-                 if program in (None, name.rpartition(".")[0])]
+                 if program in wanted]
         return max(found, key=BADNESS.index) if found else "not run"
 
 
@@ -218,7 +240,9 @@ def check_references(rows, root, log, errors):
     tests = Tree(root, TEST_DIRS)
     homes = {}
     for row in rows:
-        if not binds_platform(row):
+        if binds_server(row) and not any(map(driver_program, row["test"])):
+            errors.append(f"{row['id']}: no test of the driver")
+        if not binds_platform(row) and not binds_server(row):
             continue
         for field, tree in (("code", code), ("test", tests)):
             if not row[field]:
@@ -269,9 +293,10 @@ Text-*section*-*n*
 
 Side says whom the row binds: the *platform* (here: libphyp), the *partition*
 (the server partition's driver and mover, or the partition that migrates), *both*,
-or something *outside* of both.  Code and tests are the platform's; the
-partition's side of a row comes with the driver.  ``make check`` fails when a row
-that binds the platform has no test, or one that did not pass.
+or something *outside* of both.  Tests in ``driver/vasi_kunit.c`` and in
+``selftests/vasi/`` are the driver's.  ``make check`` fails when a row that binds the
+platform or a server partition has no test, or one that did not pass; one that binds a
+server partition needs a test of the driver.
 
 """
 
@@ -393,7 +418,8 @@ def main():
         return 1
     if args.check:
         print(f"{len(rows)} rows, "
-              f"{sum(map(binds_platform, rows))} bind the platform: all hold")
+              f"{sum(map(binds_platform, rows))} bind the platform, "
+              f"{sum(map(binds_server, rows))} a server partition: all hold")
     return 0
 
 
