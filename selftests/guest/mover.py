@@ -56,14 +56,17 @@ class Mover(guest.Guest):
     @system: one of lpm.Lab
     @command: as of Guest; SHELL comes before it
     @options: more of mspd's
+    @parameters: of the driver
     """
 
     memfd = True
 
-    def __init__(self, label, system, command, options="", network=None):
+    def __init__(self, label, system, command, options="", network=None,
+                 parameters=""):
         kernel = kernels.named(label)
         module, = kbuild.Place(kernel).built()
-        super().__init__(kernel, "MSPD='%s'" % options + SHELL + command, own={module: ""}, network=network,
+        super().__init__(kernel, "MSPD='%s'" % options + SHELL + command,
+                         own={module: parameters}, network=network,
                          libraries=initramfs.Libraries(
                              [sysroot.unpacked("ppc64el")]))
         self.vasi = ("%s,reg=%#x" % (system.device_path, UNIT),)

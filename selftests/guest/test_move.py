@@ -25,13 +25,16 @@ NOBODY = 65534
 OPTIONS = "--listen 0.0.0.0 --tcp-port-low %d --tcp-port-high %d --peer-timeout 60" \
     % (PORT, PORT)
 MOVE_S = 300
+# By label: parameters of the driver, and the operations that it agrees on: with
+# indirect ones it fetches the data, with the others the platform copies them
+FORMS = {"ppc64el-6.1": ("indirect_operations=1", 0x0C), "ppc64el-6.12": ("", 0x08)}
 
 START = """
 ./vasimon --list >adapters
 cat adapters
 grep -q '^vasi0 adapter is .*, unit 0x%(unit)08x,' adapters
 check 'vasimon knows the adapter'
-grep -q 'device /dev/vasi0: unit 0x%(unit)08x' log
+grep -q 'device /dev/vasi0: unit 0x%(unit)08x,.* operations 0x%(operations)02x,' log
 check 'mspd opened the adapter'
 grep -q "^Uid:.%(nobody)d" /proc/$mspd/status
 check 'and has no privilege now'
@@ -40,8 +43,12 @@ check 'and has no privilege now'
 END = """
 check 'mspctl start'
 ./mspctl wait %(stream)s --timeout %(move_s)d >ended
+moved=$?
+( exit $moved )
 check 'the move completed'
 cat ended
+# Nothing that is waited for below would come
+[ $moved = 0 ] || { cat log events; exit 1; }
 wait_for 'driver: stream %(stream)s is Completed' log
 grep -q 'driver: stream %(stream)s is Completed' log
 check 'mspd logged what the driver told'
@@ -81,8 +88,10 @@ done
 
 
 def machine(label, system, end, command, **words):
-    words.update(unit=mover.UNIT, port=PORT, move_s=MOVE_S, nobody=NOBODY)
-    return mover.Mover(label, system, command % words, OPTIONS, end)
+    parameters, operations = FORMS[label]
+    words.update(unit=mover.UNIT, port=PORT, move_s=MOVE_S, nobody=NOBODY,
+                 operations=operations)
+    return mover.Mover(label, system, command % words, OPTIONS, end, parameters)
 
 
 def prepare(suite, label, lab):
