@@ -100,7 +100,8 @@ TEST_F_TIMEOUT(failnth, adapter, 300)
 		if (fd >= 0) {
 			close(fd);
 		} else {
-			ASSERT_TRUE(err == ENOMEM || err == ENFILE);
+			/* The path's copy may fail, too */
+			ASSERT_TRUE(err == ENOMEM || err == ENFILE || err == EFAULT);
 		}
 	}
 	ASSERT_GT(MOST, nth);
@@ -137,7 +138,7 @@ TEST_F_TIMEOUT(failnth, open, 300)
 TEST_F_TIMEOUT(failnth, pool, 300)
 {
 	struct vasi_pool_setup setup;
-	uint32_t expected = 1;
+	uint32_t next = 1, perhaps = 0;
 	bool failed;
 	int nth, err;
 
@@ -149,12 +150,14 @@ TEST_F_TIMEOUT(failnth, pool, 300)
 		err = ioctl(self->s.fd, VASI_IOC_SETUP_POOL, &setup) ? -errno : 0;
 		failed = happened(self);
 		if (!err) {
-			EXPECT_EQ(expected, setup.pool);
-			expected++;
+			ASSERT_LE(next, setup.pool);
+			ASSERT_GE(next + perhaps, setup.pool);
+			next = setup.pool + 1;
+			perhaps = 0;
 		} else {
 			ASSERT_TRUE(err == -ENOMEM || err == -EFAULT);
-			if (err == -EFAULT)
-				expected++;
+			/* There is a pool whose number did not arrive, or there is none */
+			perhaps += err == -EFAULT;
 		}
 		if (!failed)
 			break;
