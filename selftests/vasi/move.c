@@ -110,16 +110,12 @@ TEST_F(source, specifier_is_as_the_event_says)
 TEST_F(source, stops_without_buffers)
 {
 	struct vasi_io_event event;
-	int64_t rc;
 	int i;
 
 	for (i = 0; i < BUFFERS; i++) {
 		ASSERT_EQ(0, next_operation(self->s.fd, &event));
 	}
-	for (i = 0; i < 10; i++) {
-		ASSERT_LE(0, vt_donate(self->s.fd, 0, &rc));
-	}
-	EXPECT_TRUE(rc >= VASI_RC_LONG_BUSY_1_MSEC && rc <= VASI_RC_LONG_BUSY_100_SEC);
+	EXPECT_EQ(0, vt_donate_until(self->s.fd, VASI_RC_LONG_BUSY_1_MSEC));
 	EXPECT_EQ(0, vt_fetch(self->s.fd, &event, 1));
 	ASSERT_EQ(1, vt_add(self->s.fd, 0, 0) == -EBUSY);
 	ASSERT_EQ(1, vt_complete(self->s.fd, VASI_COMPLETE_RESPOND | VASI_COMPLETE_ADD, 0,
@@ -129,19 +125,28 @@ TEST_F(source, stops_without_buffers)
 
 TEST_F(source, several_events_in_one_fetch)
 {
+	long deadline = vt_now_ms() + VT_PATIENCE_MS;
 	struct vasi_io_event events[BUFFERS];
+	uint64_t sequence = 0;
 	int64_t rc;
-	int i, got;
+	int i, got = 0;
 
-	do {
-		ASSERT_LE(0, vt_donate(self->s.fd, 0, &rc));
-	} while (rc == VASI_RC_SUCCESS || rc == VASI_RC_IN_PROGRESS);
-	/* All that were donated for, in order */
-	got = vt_fetch(self->s.fd, events, BUFFERS);
-	ASSERT_LE(2, got);
-	for (i = 0; i < got; i++) {
-		EXPECT_EQ(VASI_EVT_OPERATION, events[i].type);
-		EXPECT_EQ(i, events[i].u.operation.sequence);
+	/* Whether they all arrive before the fetch depends on the machine: try again */
+	while (got < 2) {
+		ASSERT_GT(deadline, vt_now_ms());
+		for (i = 0; i < BUFFERS; i++) {
+			ASSERT_LE(0, vt_donate(self->s.fd, 0, &rc));
+		}
+		got = vt_fetch(self->s.fd, events, BUFFERS);
+		ASSERT_LE(0, got);
+		for (i = 0; i < got; i++) {
+			ASSERT_EQ(VASI_EVT_OPERATION, events[i].type);
+			ASSERT_EQ(sequence++, events[i].u.operation.sequence);
+			ASSERT_EQ(1, vt_complete(self->s.fd,
+						 VASI_COMPLETE_RESPOND | VASI_COMPLETE_ADD, 0,
+						 events[i].index, events[i].generation,
+						 VASI_SUCCESS));
+		}
 	}
 }
 
@@ -251,8 +256,7 @@ TEST_F(target, nonsense_aborts)
 	}
 	/* In Aborted, downloads are flushed with Success: that is no progress */
 	ASSERT_EQ(1, vt_download(self->s.fd, &self->pool, 1, "more", 4, 2));
-	ASSERT_LE(0, vt_donate(self->s.fd, 0, &rc));
-	EXPECT_EQ(VASI_RC_ABORTED, rc);
+	EXPECT_EQ(0, vt_donate_until(self->s.fd, VASI_RC_ABORTED));
 	ASSERT_EQ(0, vt_next_of(self->s.fd, VASI_EVT_DOWNLOADED, &event));
 	EXPECT_EQ(2, event.token);
 	EXPECT_EQ(VASI_SUCCESS, event.status);

@@ -59,7 +59,7 @@ static uint32_t state_of(int dev, uint64_t id, int64_t *rc)
 {
 	struct vasi_stream stream = { .size = sizeof(stream), .stream_id = id };
 
-	if (ioctl(dev, VASI_IOC_STREAM_STATE, &stream))
+	if (vt_stream(dev, VASI_IOC_STREAM_STATE, &stream))
 		return ~0U;
 	*rc = stream.rc;
 	return stream.state;
@@ -135,8 +135,7 @@ TEST_F(states, abort)
 		}
 	}
 	EXPECT_EQ(VASI_STATE_ABORTED, state_of(self->dev, self->s.id, &rc));
-	ASSERT_EQ(0, vt_donate(self->s.fd, 0, &rc) < 0);
-	EXPECT_EQ(VASI_RC_ABORTED, rc);
+	EXPECT_EQ(0, vt_donate_until(self->s.fd, VASI_RC_ABORTED));
 	/* Any signal but Abort is an invalid transition now */
 	ASSERT_EQ(1, vt_signal(self->s.fd, VASI_SIGNAL_SUSPEND, 0, 22));
 	ASSERT_EQ(0, vt_next_of(self->s.fd, VASI_EVT_SIGNALLED, &event));
@@ -162,18 +161,18 @@ TEST_F(states, cancel_hcall)
 	};
 	struct vasi_io_event event;
 
-	ASSERT_EQ(0, ioctl(self->dev, VASI_IOC_STREAM_CANCEL, &stream));
+	ASSERT_EQ(0, vt_stream(self->dev, VASI_IOC_STREAM_CANCEL, &stream));
 	EXPECT_EQ(VASI_RC_SUCCESS, stream.rc);
 	ASSERT_EQ(0, vt_next_of(self->s.fd, VASI_EVT_STATE, &event));
 	EXPECT_EQ(VASI_STATE_ABORTED, event.u.state.state);
 	EXPECT_EQ(ABORT_REASON, event.u.state.reason);
 	/* Not valid any more; and not for streams that nobody knows */
 	stream.rc = 0;
-	ASSERT_EQ(0, ioctl(self->dev, VASI_IOC_STREAM_CANCEL, &stream));
+	ASSERT_EQ(0, vt_stream(self->dev, VASI_IOC_STREAM_CANCEL, &stream));
 	EXPECT_EQ(VASI_RC_NOOP, stream.rc);
 	stream.stream_id = NO_STREAM;
 	stream.rc = 0;
-	ASSERT_EQ(0, ioctl(self->dev, VASI_IOC_STREAM_CANCEL, &stream));
+	ASSERT_EQ(0, vt_stream(self->dev, VASI_IOC_STREAM_CANCEL, &stream));
 	EXPECT_EQ(VASI_RC_PARAMETER, stream.rc);
 }
 
@@ -470,21 +469,30 @@ TEST_F(wire, donate_returns)
 		VASI_RC_PARAMETER, VASI_RC_ABORTED, VASI_RC_HARDWARE,
 	};
 	char answer[VT_ANSWER];
+	int i, calls = 0;
 	int64_t rc;
-	int i;
 
 	for (i = 0; i < ARRAY_SIZE(codes); i++) {
 		ASSERT_EQ(0, vt_ask(NULL, "script hcall %x %lld 0", VASI_H_DONOR_OPERATION,
 				    (long long)codes[i]));
-		EXPECT_EQ(1, vt_donate(self->s.fd, 1000000000, &rc));
+		/* One call: a platform that is late has said nothing yet */
+		do {
+			ASSERT_EQ(1, vt_donate(self->s.fd, 1000000000, &rc));
+		} while (rc == VASI_RC_LONG_BUSY_10_MSEC);
 		EXPECT_EQ(codes[i], rc);
 	}
 	/* In_Progress is asked again until the budget is spent, and once without one */
 	ASSERT_EQ(0, vt_ask(NULL, "script hcall %x %d 0", VASI_H_DONOR_OPERATION,
 			    VASI_RC_IN_PROGRESS));
-	EXPECT_EQ(1, vt_donate(self->s.fd, 0, &rc));
-	EXPECT_LT(1, vt_donate(self->s.fd, 300000000, &rc));
+	EXPECT_EQ(0, vt_donate_until(self->s.fd, VASI_RC_IN_PROGRESS));
+	for (i = 0; i < 100; i++) {
+		calls = vt_donate(self->s.fd, 300000000, &rc);
+		ASSERT_LE(1, calls);
+		if (rc == VASI_RC_IN_PROGRESS)
+			break;
+	}
 	EXPECT_EQ(VASI_RC_IN_PROGRESS, rc);
+	EXPECT_LT(1, calls);
 	/* TOP is the high half, BOTTOM the low one */
 	ASSERT_EQ(0, vt_ask(answer, "script argument %x", VASI_H_DONOR_OPERATION));
 	EXPECT_EQ((uint64_t)self->s.open.top << 32 | self->s.open.bottom,

@@ -387,6 +387,43 @@ int vt_donate(int fd, uint64_t budget_ns, int64_t *rc)
 }
 
 /*
+ * A platform that is late, on a busy machine, is one that says LongBusyOrder10mSec; its
+ * answer is for whoever asks again.
+ */
+
+/* Donate until this comes back: 0, -errno, -ETIME */
+int vt_donate_until(int fd, int64_t wanted)
+{
+	long deadline = vt_now_ms() + VT_PATIENCE_MS;
+	int64_t rc;
+	int calls;
+
+	do {
+		calls = vt_donate(fd, 0, &rc);
+		if (calls < 0)
+			return calls;
+		if (rc == wanted)
+			return 0;
+	} while (vt_now_ms() < deadline);
+	return -ETIME;
+}
+
+/* VASI_IOC_STREAM_STATE or _CANCEL, until there is an answer */
+int vt_stream(int dev, unsigned long command, struct vasi_stream *stream)
+{
+	long deadline = vt_now_ms() + VT_PATIENCE_MS;
+
+	do {
+		if (ioctl(dev, command, stream))
+			return -errno;
+		if (stream->rc != VASI_RC_LONG_BUSY_10_MSEC)
+			return 0;
+		vt_pause();
+	} while (vt_now_ms() < deadline);
+	return -ETIME;
+}
+
+/*
  * An operation's bytes, as the specifier in its buffer lays them out.  Those of
  * indirect segments lie behind the buffer, where the kernel has fetched them to.
  */

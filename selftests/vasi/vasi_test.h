@@ -98,6 +98,8 @@ int vt_download(int fd, const struct vt_pool *pool, uint32_t index,
 int vt_simple(int fd, uint16_t op, uint64_t token);
 int vt_signal(int fd, uint32_t code, uint32_t reason, uint64_t token);
 int vt_donate(int fd, uint64_t budget_ns, int64_t *rc);
+int vt_donate_until(int fd, int64_t wanted);
+int vt_stream(int dev, unsigned long command, struct vasi_stream *stream);
 
 /* An operation's bytes */
 int64_t vt_payload(const struct vt_pool *pool, const struct vasi_io_event *event,
