@@ -199,7 +199,7 @@ void link_send_early(struct move *m)
  */
 void link_message(struct move *m, unsigned int session, uint64_t data)
 {
-	if (m->ending)
+	if (m->bye_said)
 		return;
 	if (m->control && m->agreed.sessions) {
 		send_message(m, session, data);

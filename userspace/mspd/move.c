@@ -400,13 +400,28 @@ static void close_sessions(struct move *m)
 	}
 }
 
+/* The last word to the peer; from now on it has a time to say its own */
+static void say_bye(struct move *m)
+{
+	m->bye_said = true;
+	m->end_deadline_ns = now_ns() + END_PEER_NS;
+	link_bye(m, m->end_code, m->status.error);
+}
+
+/*
+ * A session's events come in order, those of two sessions do not: one may tell of the
+ * final state before another has delivered the platform's last message for the peer.  So
+ * the last word is said when all sessions are closed, which is the last that each says.
+ */
 static void begin_end(struct move *m, enum wire_code code)
 {
 	struct link *link, *next;
 
 	m->ending = true;
+	m->end_code = code;
 	m->end_deadline_ns = now_ns() + END_PEER_NS;
-	link_bye(m, code, m->status.error);
+	if (!m->agreed.sessions)
+		say_bye(m);
 	if (m->starting)
 		command_fail(m->starting, RPC_FAILED, "%s", m->status.error);
 	m->starting = NULL;
@@ -580,7 +595,10 @@ void move_advance(struct move *m)
 {
 	if (!m->ending)
 		return;
-	end_links(m, now_ns());
+	if (!m->bye_said && (sessions_closed(m) || now_ns() >= m->end_deadline_ns))
+		say_bye(m);
+	if (m->bye_said)
+		end_links(m, now_ns());
 	/* Donors stay until the sessions are closed: closing may need cycles */
 	if (!sessions_closed(m))
 		return;
@@ -616,10 +634,24 @@ static const char *entity_name(uint32_t reason)
 	return names[entity];
 }
 
+static bool is_final(enum vasi_state state)
+{
+	return state == VASI_STATE_ABORTED || state == VASI_STATE_COMPLETED ||
+	       state == VASI_STATE_FAILOVER;
+}
+
+/* Each session tells of every state, in its own time: did another one tell before? */
+static bool is_old(enum vasi_state known, enum vasi_state state)
+{
+	if (state == known || is_final(known))
+		return true;
+	return !is_final(state) && state < known;
+}
+
 static void take_state(struct move *m, enum vasi_state state, uint32_t reason)
 {
-	if (state == m->state)
-		return;			/* one State request for each session */
+	if (is_old(m->state, state))
+		return;
 	m->state = state;
 	m->status.state = state;
 	m->status_reason = reason;

@@ -329,6 +329,8 @@ struct move {
 
 	/* The end */
 	bool ending;
+	bool bye_said;
+	enum wire_code end_code;	/* what it says */
 	enum move_phase outcome;
 	bool outcome_by_state;		/* the platform's state decides */
 	uint64_t end_deadline_ns;
