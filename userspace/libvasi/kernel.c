@@ -247,10 +247,13 @@ static void channel_end(struct kernel_channel *channel)
 		cancel(channel, KERNEL_SQE_OPEN);
 	if (channel->write_wait)
 		cancel(channel, KERNEL_SQE_WRITABLE);
-	if (channel->fetching && channel->kernel->features & VASI_FEATURE_FETCH_WAITS)
+	if (channel->fetching && channel->kernel->features & VASI_FEATURE_FETCH_WAITS) {
+		/* One that is only prepared would wait after this */
+		io_uring_submit(channel->kernel->ring);
 		end_fetch(channel);
-	else if (channel->fetching)
+	} else if (channel->fetching) {
 		cancel(channel, KERNEL_SQE_READABLE);
+	}
 }
 
 /*
