@@ -90,7 +90,7 @@ struct vasi_session;
 /* Segments of an operation, and of these in the second pane */
 #define VASI_MAX_SEGMENTS	16384
 #define VASI_MAX_PIECES		1024
-/* Slots that are kept for Close, and for the Abort before it */
+/* Slots that are kept for Close, and for the Abort of a mover that died */
 #define VASI_CONTROL_SLOTS	16
 
 /**
@@ -273,8 +273,8 @@ enum vasi_session_state {
  * @service:	role
  * @state:	life; changed by vasi_session_move() only
  * @open_status: of the Open's answer
- * @released:	its file is gone, without a Close
- * @close_by:	CLOSING: when the platform should have answered, in jiffies
+ * @close_by:	CLOSING: when the platform should have answered, in jiffies; 0 = the
+ *		Close was not sent yet
  * @sequence:	operations that were fetched
  * @buffer_count: in all pools
  * @pool_count:	pools
@@ -305,7 +305,6 @@ struct vasi_session {
 	u32 service;
 	enum vasi_session_state state;
 	u8 open_status;
-	bool released;
 	unsigned long close_by;
 	u64 sequence;
 	u32 buffer_count;
@@ -517,6 +516,7 @@ struct vasi_adapter *vasi_adapter_alloc(struct device *parent, const struct vasi
 					void *hv_data, u32 crq_bytes);
 int vasi_adapter_start(struct vasi_adapter *a);
 void vasi_adapter_quiesce(struct vasi_adapter *a);
+void vasi_adapter_shutdown(struct vasi_adapter *a);
 void vasi_adapter_stop(struct vasi_adapter *a);
 void vasi_adapter_watch(struct vasi_adapter *a);
 void vasi_adapter_put(struct vasi_adapter *a);
@@ -554,6 +554,7 @@ struct vasi_session *vasi_session_open(struct vasi_adapter *a, u64 stream_id, u3
 				       u8 *status);
 void vasi_session_opened(struct vasi_session *s, u8 status, u32 bottom);
 int vasi_session_close(struct vasi_session *s, u64 token);
+void vasi_session_close_sent(struct vasi_session *s);
 void vasi_session_over(struct vasi_session *s);
 void vasi_session_closed(struct vasi_session *s);
 void vasi_session_release(struct vasi_session *s);

@@ -497,6 +497,24 @@ void vasi_adapter_quiesce(struct vasi_adapter *a)
 	spin_unlock(&a->lock);
 }
 
+/**
+ * vasi_adapter_shutdown() - the machine goes down, or another kernel is started
+ * @a:		adapter
+ *
+ * Its memory stays as it is, but the platform lets go of it.
+ *
+ * Context: sleeps.
+ */
+void vasi_adapter_shutdown(struct vasi_adapter *a)
+{
+	vasi_adapter_quiesce(a);
+	cancel_delayed_work_sync(&a->reset_work);
+	mutex_lock(&a->ring_lock);
+	a->hv->irq_enable(a, false);
+	a->hv->free_crq(a);
+	mutex_unlock(&a->ring_lock);
+}
+
 /*
  * The end.  Return: 0, or what H_FREE_CRQ returned: then the platform can still use the ring
  * and the buffers.
@@ -513,6 +531,7 @@ static long vasi_adapter_end(struct vasi_adapter *a)
 	/* What was scheduled before it was known that the adapter goes */
 	cancel_delayed_work_sync(&a->reset_work);
 	cancel_delayed_work_sync(&a->retry_work);
+	cancel_delayed_work_sync(&a->timeout_work);
 	return rc;
 }
 

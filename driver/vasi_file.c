@@ -131,10 +131,9 @@ static long vasi_ioc_donate(struct vasi_session *s, void __user *arg)
 		return ret;
 	if (donate.flags || donate.reserved)
 		return -EINVAL;
-	spin_lock(&s->adapter->lock);
-	ret = vasi_session_error(s);
-	spin_unlock(&s->adapter->lock);
-	if (ret)
+	ret = vasi_session_check(s);
+	/* The platform may need cycles before it answers a Close */
+	if (ret && READ_ONCE(s->state) != VASI_SESSION_CLOSING)
 		return ret;
 	vasi_donate(s, &donate);
 	return vasi_copy_out(arg, &donate, sizeof(donate), size);

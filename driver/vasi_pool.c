@@ -219,6 +219,9 @@ bool vasi_buf_is_platforms(const struct vasi_buf *buf)
  * vasi_buf_untouched() - has the platform written nothing into a buffer yet?
  * @buf:	buffer that is the platform's
  *
+ * What it is half way through writing is not seen as that: only who may open the device
+ * can name the buffer at just that moment.
+ *
  * Context: adapter->lock.
  */
 bool vasi_buf_untouched(const struct vasi_buf *buf)

@@ -75,11 +75,10 @@ void vasi_queue_free(struct vasi_adapter *a)
 /* Some are kept, so that sessions can be ended whatever others do */
 static struct vasi_slot *vasi_slot_get(struct vasi_adapter *a, const struct vasi_item *item)
 {
-	const struct vasi_session *s = item->session;
 	struct vasi_slot *slot;
 
-	if (a->slot_count - a->slots_used <= VASI_CONTROL_SLOTS && item != &s->control &&
-	    item != &s->abort)
+	if (a->slot_count - a->slots_used <= VASI_CONTROL_SLOTS &&
+	    item->msg.format != VASI_FMT_CLOSE && item != &item->session->abort)
 		return NULL;
 	slot = list_first_entry_or_null(&a->free_slots, struct vasi_slot, node);
 	if (!slot)
@@ -292,6 +291,8 @@ static int vasi_send_request(struct vasi_item *item, struct vasi_slot *slot)
 	list_del_init(&item->node);
 	slot->item = item;
 	slot->format = item->msg.format;
+	if (slot->format == VASI_FMT_CLOSE)
+		vasi_session_close_sent(s);
 	return 0;
 }
 
@@ -337,16 +338,28 @@ static int vasi_send_answers(struct vasi_adapter *a)
 	return 0;
 }
 
-/* Who is first in the queue has to wait for slots; who is ending does not */
+/* Is there nothing of its session before an item? */
+static bool vasi_is_first(struct vasi_adapter *a, const struct vasi_item *item)
+{
+	const struct vasi_item *other;
+
+	list_for_each_entry(other, &a->queue, node) {
+		if (other->session == item->session)
+			return other == item;
+	}
+	return false;
+}
+
+/* Who is first in the queue has to wait for slots; a session that ends does not */
 static void vasi_run_control(struct vasi_adapter *a)
 {
 	struct vasi_item *item, *next;
 
 	list_for_each_entry_safe(item, next, &a->queue, node) {
-		const struct vasi_session *s = item->session;
+		bool control = item->msg.format == VASI_FMT_CLOSE ||
+			       item == &item->session->abort;
 
-		if (s->released && (item == &s->control || item == &s->abort) &&
-		    vasi_send_item(a, item))
+		if (control && vasi_is_first(a, item) && vasi_send_item(a, item))
 			return;
 	}
 }

@@ -269,8 +269,20 @@ static void vasi_session_ask_close(struct vasi_session *s)
 	vasi_session_move(s, VASI_SESSION_CLOSING);
 	s->control.msg = (struct vasi_msg){ .format = VASI_FMT_CLOSE };
 	s->control.event.type = VASI_EVT_CLOSED;
-	s->close_by = jiffies + VASI_CLOSE_TIMEOUT;
+	s->close_by = 0;
 	vasi_queue_item(&s->control);
+}
+
+/**
+ * vasi_session_close_sent() - a Close went to the platform
+ * @s:		session that is CLOSING
+ *
+ * Context: adapter->lock.
+ */
+void vasi_session_close_sent(struct vasi_session *s)
+{
+	/* 0 is for those that were not sent */
+	s->close_by = (jiffies + VASI_CLOSE_TIMEOUT) | 1;
 	vasi_adapter_watch(s->adapter);
 }
 
@@ -289,7 +301,7 @@ bool vasi_sessions_overdue(struct vasi_adapter *a, bool *closing)
 	for (i = 0; i < VASI_MAX_SESSIONS; i++) {
 		const struct vasi_session *s = a->sessions[i];
 
-		if (!s || s->state != VASI_SESSION_CLOSING)
+		if (!s || s->state != VASI_SESSION_CLOSING || !s->close_by)
 			continue;
 		*closing = true;
 		if (time_after(jiffies, s->close_by))
@@ -403,7 +415,6 @@ void vasi_session_release(struct vasi_session *s)
 
 	spin_lock(&a->lock);
 	if (s->state == VASI_SESSION_OPEN) {
-		s->released = true;
 		vasi_queue_drop(s);
 		vasi_session_abort(s);
 		vasi_session_ask_close(s);

@@ -295,9 +295,7 @@ static void vasi_vio_shutdown(struct vio_dev *vdev)
 {
 	struct vasi_vio *vio = dev_get_drvdata(&vdev->dev);
 
-	vasi_adapter_quiesce(vio->adapter);
-	vio_disable_interrupts(vdev);
-	vasi_h_free_crq(vio->adapter);
+	vasi_adapter_shutdown(vio->adapter);
 }
 
 static unsigned long vasi_vio_get_desired_dma(struct vio_dev *vdev)
