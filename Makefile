@@ -304,7 +304,8 @@ guest-programs:
 	$(Q)$(MAKE) DEPS_MORE='$(DEPS_CROSS)' deps
 	$(Q)sysroot=$$($(PYTHON) -B selftests/guest/sysroot.py $(GUEST_ARCH)) && \
 	MAKEFLAGS= $(MAKE) $(JOBS) $(if $(V),V=$(V)) O=build-$(GUEST_ARCH) \
-		CROSS_COMPILE=$(GUEST_CROSS) SYSROOT=$$sysroot all
+		CROSS_COMPILE=$(GUEST_CROSS) SYSROOT=$$sysroot all \
+		build-$(GUEST_ARCH)/tools/driver_bench
 	$(Q)$(MAKE) kselftests
 
 # Tests of the driver, as in a kernel's tree: what they share with its other tests
@@ -373,6 +374,17 @@ soak-driver:
 	$(Q)$(MAKE) $(JOBS) qemu-files
 	$(Q)$(PYTHON) -B selftests/soak/driver.py --build $(O) $(ARGS)
 
+# The driver beside the user-mode driver, in a guest.  ARGS=-h shows options
+PHONY += bench-driver
+bench-driver:
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_GUEST) $(DEPS_QEMU)' deps
+	$(Q)$(MAKE) $(JOBS) tests
+	$(Q)$(MAKE) guest-kernels KERNELS=ppc64el-6.12
+	$(Q)$(MAKE) guest-modules KERNELS=ppc64el-6.12
+	$(Q)$(MAKE) guest-programs
+	$(Q)$(MAKE) $(JOBS) qemu-files
+	$(Q)$(PYTHON) -B selftests/bench/driver.py --build $(O) $(ARGS)
+
 # A VASI device for the QEMU that is installed, and a firmware for its tests.
 # The device is bound to that binary: headers.py gets its headers into CACHE.
 
@@ -393,7 +405,7 @@ QEMU_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE= -fPIC -fvisibility=hidden -pthre
 	       -Wall -Werror -Wmissing-prototypes -Wstrict-prototypes -Iuapi -Iuserspace
 POWERPC := powerpc64le-linux-gnu-
 
-qemu-files: $(O)/qemu/spapr-vasi.so $(O)/qemu/monitor.bin
+qemu-files: $(O)/qemu/spapr-vasi.so $(O)/qemu/count.so $(O)/qemu/monitor.bin
 
 $(O)/qemu/flags: FORCE
 	$(Q)$(PYTHON) -B selftests/qemu/headers.py $@
@@ -411,6 +423,11 @@ $(QEMU_SRCS:%.c=$(O)/qemu/%.o): $(O)/qemu/%.o: %.c
 $(O)/qemu/spapr-vasi.so: $(QEMU_OBJS)
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,-Bsymbolic,-z,now -o $@ $^
+
+# It needs the plug-in interface only
+$(O)/qemu/count.so: selftests/qemu/count.c $(O)/qemu/flags
+	$(call say,LD,$@)
+	$(Q)$(CC) @$(O)/qemu/flags $(QEMU_CFLAGS) -shared -Wl,-z,now -o $@ $<
 
 $(O)/qemu/monitor.elf: selftests/qemu/monitor.c selftests/qemu/monitor.ld
 	$(call say,CC,$<)
@@ -569,6 +586,7 @@ help:
 	@echo 'make guest        tests in small machines with other kernels, under QEMU'
 	@echo 'make qemu-plugin  a VASI device for the qemu-system-ppc64 that is installed'
 	@echo 'make bench        measure the mover on this machine'
+	@echo 'make bench-driver  measure the kernel and the user-mode driver in a guest'
 	@echo 'make fuzz         feed the fuzzers; SECONDS=60 for each'
 	@echo 'make soak         move partitions to and fro for a long time'
 	@echo 'make soak-driver  open, reset and reload the driver over and over, in guests'

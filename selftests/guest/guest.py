@@ -180,8 +180,10 @@ class Guest:
            options of the device may follow: "/run/msp0,reg=0x71000010"
     @memfd: its memory is a memfd, which QEMU can pass to vasi-phypd
     @qmp: path of a socket to be made, for QEMU's management protocol
+    @accelerator: and whether each processor has a thread of QEMU's
     """
 
+    accelerator = "tcg,thread=multi"
     vasi = ()
     memfd = False
     qmp = None
@@ -253,7 +255,7 @@ class Guest:
             raise initramfs.Missing("one kernel in " + self.kernel)
         options = ("console=" + self.machine.console,) + KERNEL_OPTIONS + \
             self.options
-        return [self.machine.qemu, "-accel", "tcg,thread=multi"] + \
+        return [self.machine.qemu, "-accel", self.accelerator] + \
             self.machine.options + [
                 "-m", str(self.memory), "-smp", str(self.processors),
                 "-nodefaults", "-display", "none", "-no-reboot",

@@ -116,7 +116,7 @@ class Stream:
 class System:
     """A managed system without a mover."""
 
-    def __init__(self, platforms, name):
+    def __init__(self, platforms, name, options=()):
         self.name = name
         base = os.path.join(platforms.directory, "p" + name)
         for path in (base, base + "/state"):
@@ -128,7 +128,7 @@ class System:
         self.phypd = lpm.Daemon(platforms, "phyp-" + name, [
             lpm.programs() + "/vasi-phypd", "--name", name, "--memory", "256M",
             "--socket", self.rpc_path, "--state-dir", base + "/state",
-            "--device", "msp0=" + self.link])
+            "--device", "msp0=" + self.link] + list(options))
 
     def start(self):
         self.phypd.start(self.rpc_path)
@@ -138,11 +138,17 @@ class System:
 
 
 class Platforms:
-    """See the top of this file.  @directory: an empty one, with a short path."""
+    """See the top of this file.
+
+    @directory: an empty one, with a short path
+    @options: more of vasi-phypd
+    """
 
     numbers = itertools.count(1)
+    # Slow: what is written while it moves is sent again
+    program = lpm.program(seconds=1, rate=2 << 20)
 
-    def __init__(self, directory):
+    def __init__(self, directory, options=()):
         # What lpm.Daemon wants to know
         self.directory = directory
         self.root = os.geteuid() == 0
@@ -153,7 +159,7 @@ class Platforms:
         self.ended = False
         self.control_path = os.path.join(directory, "control")
         self.script_path = os.path.join(directory, "script")
-        self.systems = {name: System(self, name) for name in "AB"}
+        self.systems = {name: System(self, name, options) for name in "AB"}
         self.script = None
         self.listener = socket.socket(socket.AF_UNIX)
         self.connection = None
@@ -245,8 +251,7 @@ class Platforms:
         stream_id = "%016x" % (0xC0DE000000000000 + number)
         spec = {"memory": int(kib) << 10, "granule": 4096,
                 "content": {"type": "seed", "seed": number},
-                # Slow: what is written while it moves is sent again
-                "program": lpm.program(seconds=1, rate=2 << 20)}
+                "program": self.program}
         stream = Stream("kself%d" % number, spec, ends)
         self.streams[stream_id] = stream
         for system, role in ends.items():
