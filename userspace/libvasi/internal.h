@@ -163,6 +163,7 @@ struct vasi_event_queue {
  * @lost_told:	VASI_EV_LOST was reaped
  * @generation:	last one used, for correlators and TOPs
  * @sessions:	by index
+ * @session_limit: indexes from here on were never used
  * @events:	queue
  * @error:	text of the last failure
  */
@@ -173,6 +174,7 @@ struct vasi_device {
 	bool lost_told;
 	uint32_t generation;
 	struct vasi_session *sessions[VASI_MAX_SESSIONS];
+	uint32_t session_limit;
 	struct vasi_event_queue events;
 	char error[512];
 };

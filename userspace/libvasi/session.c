@@ -30,7 +30,7 @@ struct vasi_session *vasi_session_by_top(const struct vasi_device *dev, uint32_t
 struct vasi_session *vasi_session_by_bottom(const struct vasi_device *dev,
 					    uint32_t bottom)
 {
-	for (uint32_t i = 0; i < VASI_MAX_SESSIONS; i++) {
+	for (uint32_t i = 0; i < dev->session_limit; i++) {
 		struct vasi_session *s = dev->sessions[i];
 
 		if (s && s->bottom == bottom && (s->state == VASI_SESSION_OPEN ||
@@ -85,6 +85,7 @@ int vasi_session_open(struct vasi_device *dev, uint64_t stream_id,
 	s->service = service;
 	s->top = vasi_next_generation(dev) << VASI_SESSION_BITS | index;
 	dev->sessions[index] = s;
+	dev->session_limit = max(dev->session_limit, index + 1);
 	ret = dev->ops->session_open(s, token);
 	if (ret) {
 		vasi_session_destroy(s);

@@ -680,7 +680,7 @@ static struct user_request *match_open(const struct user_device *user,
 {
 	struct user_request *found = NULL;
 
-	for (uint32_t i = 0; i < VASI_MAX_SESSIONS; i++) {
+	for (uint32_t i = 0; i < user->dev.session_limit; i++) {
 		const struct vasi_session *s = user->dev.sessions[i];
 		struct user_request *first;
 

@@ -124,7 +124,7 @@ void vasi_device_close(struct vasi_device *dev)
 {
 	if (!dev)
 		return;
-	for (uint32_t i = 0; i < VASI_MAX_SESSIONS; i++) {
+	for (uint32_t i = 0; i < dev->session_limit; i++) {
 		if (dev->sessions[i])
 			vasi_session_destroy(dev->sessions[i]);
 	}
@@ -212,7 +212,7 @@ int vasi_device_flush(struct vasi_device *dev)
 
 	if (dev->lost)
 		return -ENODEV;
-	for (uint32_t i = 0; i < VASI_MAX_SESSIONS; i++) {
+	for (uint32_t i = 0; i < dev->session_limit; i++) {
 		struct vasi_session *s = dev->sessions[i];
 
 		if (!s || !s->posting_count)
