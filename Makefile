@@ -365,7 +365,7 @@ guest:
 	$(Q)$(MAKE) guest-files
 	$(Q)$(RUN) --suite guest
 
-# The driver, over and over.  ARGS='--percent 10 ppc64el-6.12' for less
+# The driver, over and over.  ARGS='--percent 10 --moves 2 ppc64el-6.12' for less
 PHONY += soak-driver
 soak-driver:
 	$(Q)$(MAKE) DEPS_MORE='$(DEPS_GUEST) $(DEPS_QEMU)' deps
@@ -442,10 +442,19 @@ $(O)/qemu/monitor.bin: $(O)/qemu/monitor.elf
 
 -include $(QEMU_OBJS:.o=.d)
 
-PHONY += demo bench soak
-demo bench soak: deps
+PHONY += demo bench soak soak-moves
+demo bench: deps
 	$(Q)$(MAKE) $(JOBS) tests
 	$(Q)$(PYTHON) -B selftests/$@/$@.py --build $(O) $(ARGS)
+
+soak-moves: deps
+	$(Q)$(MAKE) $(JOBS) tests
+	$(Q)$(PYTHON) -B selftests/soak/soak.py --build $(O) $(ARGS)
+
+# Each has options of its own: see its ARGS=-h
+soak:
+	$(Q)$(MAKE) soak-moves ARGS=
+	$(Q)$(MAKE) soak-driver ARGS=
 
 # Fuzzers.  SECONDS= is for each; ARGS=-h shows more
 
@@ -588,7 +597,8 @@ help:
 	@echo 'make bench        measure the mover on this machine'
 	@echo 'make bench-driver  measure the kernel and the user-mode driver in a guest'
 	@echo 'make fuzz         feed the fuzzers; SECONDS=60 for each'
-	@echo 'make soak         move partitions to and fro for a long time'
+	@echo 'make soak         the two that follow'
+	@echo 'make soak-moves   move partitions to and fro for a long time'
 	@echo 'make soak-driver  open, reset and reload the driver over and over, in guests'
 	@echo 'make docs, man    Documentation/ as HTML, its manual pages'
 	@echo 'make sparse       check of byte order'
