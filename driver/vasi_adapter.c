@@ -40,7 +40,6 @@ static const char * const vasi_adapter_state_names[] = {
 };
 
 static const char * const vasi_reset_reason_names[] = {
-	[VASI_RESET_PROBE]			= "probe",
 	[VASI_RESET_PARTNER_FAILED]		= "partner failed",
 	[VASI_RESET_PARTNER_DEREGISTERED]	= "partner deregistered",
 	[VASI_RESET_PARTNER_TERMINATED]		= "partner terminated",
@@ -49,7 +48,7 @@ static const char * const vasi_reset_reason_names[] = {
 	[VASI_RESET_QUEUE_CLOSED]		= "queue closed",
 	[VASI_RESET_PROTOCOL]			= "protocol error",
 	[VASI_RESET_TIMEOUT]			= "no answer to the handshake",
-	[VASI_RESET_RESUME]			= "resumed",
+	[VASI_RESET_CLOSE]			= "no answer to a close",
 	[VASI_RESET_HARDWARE]			= "hypervisor call failed",
 };
 
@@ -61,8 +60,9 @@ const char *vasi_adapter_state_name(enum vasi_adapter_state state)
 
 const char *vasi_reset_reason_name(enum vasi_reset_reason reason)
 {
-	return reason < ARRAY_SIZE(vasi_reset_reason_names) ? vasi_reset_reason_names[reason] :
-	       "?";
+	if (reason >= ARRAY_SIZE(vasi_reset_reason_names) || !vasi_reset_reason_names[reason])
+		return "?";
+	return vasi_reset_reason_names[reason];
 }
 
 /* From which states an adapter may go where */
@@ -369,7 +369,7 @@ static void vasi_timeout(struct work_struct *work)
 		break;
 	case VASI_ADAPTER_READY:
 		if (vasi_sessions_overdue(a, &closing))
-			vasi_adapter_reset_locked(a, VASI_RESET_TIMEOUT);
+			vasi_adapter_reset_locked(a, VASI_RESET_CLOSE);
 		else if (closing)
 			vasi_adapter_watch(a);
 		break;

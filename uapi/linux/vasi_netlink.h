@@ -17,7 +17,6 @@
 
 /**
  * enum vasi_reset_reason - why an adapter's queue is registered anew
- * @VASI_RESET_PROBE: the adapter was found
  * @VASI_RESET_PARTNER_FAILED: transport event 0x01
  * @VASI_RESET_PARTNER_DEREGISTERED: transport event 0x02
  * @VASI_RESET_PARTNER_TERMINATED: transport event 0x04
@@ -26,11 +25,10 @@
  * @VASI_RESET_QUEUE_CLOSED: the platform's end is gone (H_Closed)
  * @VASI_RESET_PROTOCOL: the platform answered what nobody asked
  * @VASI_RESET_TIMEOUT: no answer to the handshake
- * @VASI_RESET_RESUME: this partition was suspended and resumed
+ * @VASI_RESET_CLOSE: no answer to a Close
  * @VASI_RESET_HARDWARE: a hypervisor call failed
  */
 enum vasi_reset_reason {
-	VASI_RESET_PROBE		= 0,
 	VASI_RESET_PARTNER_FAILED	= 1,
 	VASI_RESET_PARTNER_DEREGISTERED	= 2,
 	VASI_RESET_PARTNER_TERMINATED	= 3,
@@ -39,7 +37,7 @@ enum vasi_reset_reason {
 	VASI_RESET_QUEUE_CLOSED		= 6,
 	VASI_RESET_PROTOCOL		= 7,
 	VASI_RESET_TIMEOUT		= 8,
-	VASI_RESET_RESUME		= 9,
+	VASI_RESET_CLOSE		= 9,
 	VASI_RESET_HARDWARE		= 10
 };
 

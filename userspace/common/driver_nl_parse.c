@@ -53,7 +53,6 @@ static const char *const adapter_states[] = {
 };
 
 static const char *const reset_reasons[] = {
-	[VASI_RESET_PROBE]		= "adapter found",
 	[VASI_RESET_PARTNER_FAILED]	= "the platform's end failed",
 	[VASI_RESET_PARTNER_DEREGISTERED] = "the platform deregistered its queue",
 	[VASI_RESET_PARTNER_TERMINATED]	= "the platform's end was terminated",
@@ -62,7 +61,7 @@ static const char *const reset_reasons[] = {
 	[VASI_RESET_QUEUE_CLOSED]	= "the platform's end is gone",
 	[VASI_RESET_PROTOCOL]		= "the platform answered what nobody asked",
 	[VASI_RESET_TIMEOUT]		= "no answer to the handshake",
-	[VASI_RESET_RESUME]		= "this partition was suspended and resumed",
+	[VASI_RESET_CLOSE]		= "no answer to a Close",
 	[VASI_RESET_HARDWARE]		= "a hypervisor call failed",
 };
 
@@ -91,7 +90,9 @@ const char *driver_nl_adapter_state(uint32_t state)
  */
 const char *driver_nl_reset_reason(uint32_t reason)
 {
-	return reason < ARRAY_SIZE(reset_reasons) ? reset_reasons[reason] : "unknown";
+	if (reason >= ARRAY_SIZE(reset_reasons) || !reset_reasons[reason])
+		return "unknown";
+	return reset_reasons[reason];
 }
 
 static struct nla_policy policy[VASI_A_MAX + 1] = {
