@@ -231,7 +231,6 @@ static void vasi_fetch_complete(struct io_uring_cmd *cmd)
 static int vasi_fetch_wait(struct vasi_session *s, struct io_uring_cmd *cmd)
 {
 	struct vasi_adapter *a = s->adapter;
-
 	int ret = -EIOCBQUEUED;
 
 	spin_lock(&a->lock);
