@@ -341,6 +341,8 @@ TEST_F_TIMEOUT(stale, platform_away, 120)
 	pid_t pid;
 
 	ASSERT_EQ(0, vt_ask(NULL, "script down"));
+	/* The driver has to know: what is opened before is reset, not waiting */
+	ASSERT_EQ(0, vt_wait_state(self->dev, VASI_ADAPTER_WAITING));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
