@@ -49,7 +49,7 @@ REFERENCE = re.compile(r"((?:[\w.-]+/)*[\w.-]+\.(?:c|h|py)):(\w+(?:\.\w+)?)$")
 CODE_DIRS = ("userspace", "driver", "uapi")
 TEST_DIRS = ("selftests", "driver")
 # Tests that the driver's side of a row can have, and the programs that run them
-DRIVER_TESTS = {"driver/vasi_kunit.c": "test_kunit", "vasi/": "test_driver"}
+DRIVER_TESTS = {"driver/vasi_kunit.c": "test_driver", "vasi/": "test_driver"}
 
 
 def binds_platform(row):

@@ -119,6 +119,24 @@ class DriverGuest(guest.Guest):
             shutil.rmtree(directory, ignore_errors=True)
 
 
+# The results of both suites, as TAP; KUnit indents those of a suite
+UNIT_TESTS = r"""
+dmesg | sed -n 's/^\[ *[0-9.]*\] //p' | sed '1,/KTAP version 1/d' >log
+echo 1..$(grep -cE '^    (not )?ok [0-9]+ ' log)
+awk '/^    ok [0-9]/ { print "ok " ++n " - " $3; next }
+     /^    not ok [0-9]/ { print "not ok " ++n " - " $4; next }
+     { print "#" $0 }' log
+"""
+
+
+def unit_tests():
+    """A guest with the debug kernel, where the driver has unit tests, which run when it
+    is loaded."""
+    kernel = kernels.named(kernels.DEBUG)
+    return guest.Guest(kernel, UNIT_TESTS, options=("kunit.enable=1",),
+                       own={path: "" for path in kbuild.Place(kernel).built()})
+
+
 def labels():
     """Kernels that the driver is tested with, the slowest first: others run beside it."""
     return [kernels.DEBUG] + ["ppc64el-" + series for series in kernels.SERIES]

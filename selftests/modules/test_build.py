@@ -142,6 +142,8 @@ def checked(label):
 
 for name in labels():
     suite.test("W=1: " + name)(built(name))
-    suite.test("sparse: " + name)(checked(name))
+    # All of the driver is built for pseries, and byte order is no other elsewhere
+    if name.startswith("ppc64el"):
+        suite.test("sparse: " + name)(checked(name))
 
 sys.exit(suite.main(labels()[-1]))
