@@ -59,9 +59,12 @@ struct vasi_session;
 
 /*
  * A correlator is what the platform names a buffer by: session index, pool,
- * index and generation.  A TOP is a session index and a generation.
+ * index and generation.  A TOP is an adapter's number, a generation and a session
+ * index.
  */
+#define VASI_ADAPTER_SHIFT	24
 #define VASI_SESSION_BITS	10
+#define VASI_EPOCH_MASK		(BIT(VASI_ADAPTER_SHIFT - VASI_SESSION_BITS) - 1)
 #define VASI_POOL_BITS		6
 #define VASI_INDEX_BITS		20
 #define VASI_GENERATION_BITS	28

@@ -146,8 +146,9 @@ static int vasi_session_enter(struct vasi_session *s)
 		if (a->sessions[i])
 			continue;
 		s->index = i;
-		a->epoch++;
-		s->top = a->epoch << VASI_SESSION_BITS | i;
+		a->epoch = (a->epoch + 1) & VASI_EPOCH_MASK;
+		/* H_DONOR_OPERATION names no adapter: those of two must differ */
+		s->top = (u32)a->id << VASI_ADAPTER_SHIFT | a->epoch << VASI_SESSION_BITS | i;
 		a->sessions[i] = s;
 		kref_get(&s->ref);
 		return 0;

@@ -256,8 +256,12 @@ TEST_F(target, nonsense_aborts)
 	}
 	/* In Aborted, downloads are flushed with Success: that is no progress */
 	ASSERT_EQ(1, vt_download(self->s.fd, &self->pool, 1, "more", 4, 2));
-	EXPECT_EQ(0, vt_donate_until(self->s.fd, VASI_RC_ABORTED));
-	ASSERT_EQ(0, vt_next_of(self->s.fd, VASI_EVT_DOWNLOADED, &event));
+	/* The first answer may be a late one, to a call from before the download */
+	do {
+		ASSERT_LE(0, vt_donate(self->s.fd, 0, &rc));
+	} while (vt_fetch(self->s.fd, &event, 1) != 1);
+	EXPECT_EQ(VASI_RC_ABORTED, rc);
+	EXPECT_EQ(VASI_EVT_DOWNLOADED, event.type);
 	EXPECT_EQ(2, event.token);
 	EXPECT_EQ(VASI_SUCCESS, event.status);
 }
