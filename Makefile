@@ -110,6 +110,7 @@ MSPD_MAINS := userspace/mspd/mspd.c userspace/mspd/mspctl.c
 codec_SRCS   := $(wildcard driver/vasi_codec.c)
 common_SRCS  := $(sort $(wildcard userspace/common/*.c))
 violink_SRCS := $(sort $(wildcard userspace/violink/*.c))
+guestlink_SRCS := $(sort $(wildcard userspace/guestlink/*.c))
 libvasi_SRCS := $(sort $(wildcard userspace/libvasi/*.c))
 libphyp_SRCS := $(sort $(wildcard userspace/phyp/*.c))
 phypd_SRCS   := $(sort $(filter-out %/main.c,$(wildcard userspace/phyp/phypd/*.c)))
@@ -120,7 +121,7 @@ objs = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 # Archives: what is installed, and what only our own programs and tests use
 LIBS	  := libvasi libphyp libviolink libvasicodec libcommon
-INNER	  := libmspd libvasiphypd libhmc
+INNER	  := libmspd libvasiphypd libhmc libguestlink
 LIB_FILES := $(LIBS:%=$(O)/%.a)
 ARCHIVES  := $(LIB_FILES) $(INNER:%=$(O)/%.a)
 
@@ -130,6 +131,7 @@ $(O)/libviolink.a:	$(call objs,$(violink_SRCS))
 $(O)/libvasi.a:		$(call objs,$(libvasi_SRCS))
 $(O)/libphyp.a:		$(call objs,$(libphyp_SRCS))
 $(O)/libvasiphypd.a:	$(call objs,$(phypd_SRCS))
+$(O)/libguestlink.a:	$(call objs,$(guestlink_SRCS))
 $(O)/libmspd.a:		$(call objs,$(mspd_SRCS))
 $(O)/libhmc.a:		$(call objs,$(hmc_SRCS))
 
@@ -200,7 +202,7 @@ link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) \
 	-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS) $(MORE_LIBS)
 
 $(O)/mspd $(O)/mspctl: $(O)/libmspd.a
-$(O)/vasi-phypd $(O)/phypctl: $(O)/libvasiphypd.a
+$(O)/vasi-phypd $(O)/phypctl: $(O)/libvasiphypd.a $(O)/libguestlink.a
 $(O)/hmc: $(O)/libhmc.a
 $(O)/mspd $(O)/vasimon $(O)/unit/test_driver_nl: MORE_LIBS = $(NL_LIBS)
 
@@ -231,7 +233,7 @@ $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(link) -fsanitize=fuzzer -lcmocka
 
-ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) \
+ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) $(guestlink_SRCS) \
 	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
 	$(hmc_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
 	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS) \
@@ -398,7 +400,7 @@ qemu-plugin:
 	$(Q)$(MAKE) DEPS_MORE='$(DEPS_QEMU)' deps
 	$(Q)$(MAKE) $(JOBS) qemu-files
 
-QEMU_SRCS := $(violink_SRCS) userspace/common/unixsock.c
+QEMU_SRCS := $(violink_SRCS) $(guestlink_SRCS) userspace/common/unixsock.c
 QEMU_OBJS := $(O)/qemu/spapr-vasi.o $(QEMU_SRCS:%.c=$(O)/qemu/%.o)
 # Nothing of ours is to meet a name of QEMU's
 QEMU_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE= -fPIC -fvisibility=hidden -pthread \

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* Messages of the guest link. */
+#include <asm/byteorder.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "guestlink/guestlink.h"
+
+union control {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+/**
+ * guest_link_send() - send a message
+ * @socket:	SOCK_SEQPACKET
+ * @type:	what it says
+ * @value:	its three values; NULL = zeros
+ * @fd:		descriptor to pass, or -1; stays the caller's
+ *
+ * Context: does not wait.
+ * Return: 0; -EAGAIN when the socket is full; another negative errno.
+ */
+int guest_link_send(int socket, enum guest_message_type type, const uint64_t value[3],
+		    int fd)
+{
+	struct guest_message message = { .type = __cpu_to_be32(type) };
+	struct iovec iov = { &message, sizeof(message) };
+	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
+	union control control = { 0 };
+	ssize_t sent;
+
+	for (unsigned int i = 0; value && i < 3; i++)
+		message.value[i] = __cpu_to_be64(value[i]);
+	if (fd >= 0) {
+		header.msg_control = &control;
+		header.msg_controllen = sizeof(control);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+	}
+	do {
+		sent = sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return -errno;
+	return sent == (ssize_t)sizeof(message) ? 0 : -EIO;
+}
+
+static int passed_fd(struct msghdr *header)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(header);
+	int fd = -1;
+
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
+	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
+	return fd;
+}
+
+/**
+ * guest_link_receive() - receive a message
+ * @socket:	SOCK_SEQPACKET
+ * @type:	what it says; not checked further
+ * @value:	its values
+ * @fd:		the descriptor that came with it, the caller's now, or -1
+ *
+ * Context: does not wait.
+ * Return: 0; -EAGAIN when there is none; -EPIPE at the other end's end; -EPROTO for
+ * what is no message; another negative errno.
+ */
+int guest_link_receive(int socket, enum guest_message_type *type, uint64_t value[3],
+		       int *fd)
+{
+	struct guest_message message;
+	struct iovec iov = { &message, sizeof(message) };
+	union control control;
+	struct msghdr header = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t got;
+
+	*fd = -1;
+	do {
+		got = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	if (!got)
+		return -EPIPE;
+	*fd = passed_fd(&header);
+	if (got != (ssize_t)sizeof(message) || message.reserved ||
+	    header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+		goto err_close;
+	*type = (enum guest_message_type)__be32_to_cpu(message.type);
+	for (unsigned int i = 0; i < 3; i++)
+		value[i] = __be64_to_cpu(message.value[i]);
+	return 0;
+
+err_close:
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	return -EPROTO;
+}
