@@ -34,7 +34,6 @@
 #define _VASI_DRIVER_H
 
 #include <linux/cdev.h>
-#include <linux/completion.h>
 #include <linux/device.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -51,7 +50,6 @@
 #include "vasi_codec.h"
 
 struct io_uring_cmd;
-struct seq_file;
 struct vasi_adapter;
 struct vasi_buf;
 struct vasi_pool;
@@ -90,6 +88,8 @@ struct vasi_session;
 #define VASI_SPEC_BYTES		(VASI_DOWNLOAD_DATA_OFFSET + VASI_SEG_INDIRECT_BYTES + \
 				 VASI_TERMINATOR_BYTES)
 #define VASI_SPEC_STRIDE	32
+/* Bytes before the data of an immediate download: correlator, the segment's header */
+#define VASI_DOWNLOAD_HEAD	(VASI_DOWNLOAD_DATA_OFFSET + VASI_SEG_IMMEDIATE_BYTES)
 /* Segments of an operation, and of these in the second pane */
 #define VASI_MAX_SEGMENTS	16384
 #define VASI_MAX_PIECES		1024
@@ -576,6 +576,7 @@ int vasi_pool_setup(struct vasi_session *s, struct vasi_pool_setup *setup);
 void vasi_pools_unmap(struct vasi_session *s);
 void vasi_pools_free(struct vasi_session *s);
 u32 vasi_max_buffer_bytes(void);
+bool vasi_downloads_indirect(const struct vasi_session *s);
 void vasi_buf_move(struct vasi_buf *buf, enum vasi_buf_state state);
 struct vasi_buf *vasi_buf_get(const struct vasi_session *s, u32 pool, u32 index);
 struct vasi_buf *vasi_buf_find(struct vasi_adapter *a, u64 correlator);

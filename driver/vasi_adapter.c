@@ -156,24 +156,32 @@ static void vasi_send_init(struct vasi_adapter *a, enum vasi_init_format format)
 	mod_delayed_work(system_wq, &a->timeout_work, VASI_HANDSHAKE_TIMEOUT);
 }
 
+/* What both services are asked for */
+static struct vasi_caps vasi_wanted(void)
+{
+	struct vasi_caps caps = {
+		.dirty_map = vasi_dirty_map ? VASI_DIRTY_MAP_REQUEST : 0,
+		.features = VASI_CAP_MULTIPLE_OPENS | VASI_CAP_ADD_BUFFER_INDIRECT |
+			    VASI_CAP_DOWNLOAD_IMMEDIATE | VASI_CAP_DOWNLOAD_INDIRECT,
+		.operations = VASI_CAP_OP_WRITE_SEQ_IMMEDIATE,
+		.opens = U8_MAX,
+	};
+
+	if (vasi_indirect_operations)
+		caps.operations |= VASI_CAP_OP_WRITE_SEQ_INDIRECT;
+	return caps;
+}
+
 /* LoPAR, "VASI CRQ Message Definition": Capabilities; one request a service */
 static void vasi_ask_capabilities(struct vasi_adapter *a)
 {
 	struct vasi_msg msg = {
 		.format = VASI_FMT_CAPABILITIES,
 		.service = a->negotiating,
-		.caps = {
-			.dirty_map = vasi_dirty_map ? VASI_DIRTY_MAP_REQUEST : 0,
-			.features = VASI_CAP_MULTIPLE_OPENS | VASI_CAP_ADD_BUFFER_INDIRECT |
-				    VASI_CAP_DOWNLOAD_IMMEDIATE | VASI_CAP_DOWNLOAD_INDIRECT,
-			.operations = VASI_CAP_OP_WRITE_SEQ_IMMEDIATE,
-			.opens = U8_MAX,
-		},
+		.caps = vasi_wanted(),
 	};
 	struct vasi_crq entry;
 
-	if (vasi_indirect_operations)
-		msg.caps.operations |= VASI_CAP_OP_WRITE_SEQ_INDIRECT;
 	vasi_msg_encode(&entry, &msg);
 	if (vasi_send_now(a, &entry))
 		vasi_adapter_reset_locked(a, VASI_RESET_HARDWARE);
@@ -185,19 +193,16 @@ static void vasi_ask_capabilities(struct vasi_adapter *a)
 static void vasi_agree(struct vasi_adapter *a, const struct vasi_msg *msg)
 {
 	struct vasi_caps *caps = &a->caps[a->negotiating];
+	struct vasi_caps wanted = vasi_wanted();
 
 	memset(caps, 0, sizeof(*caps));
 	/* LoPAR: Success or Hardware; the latter means: not this service */
 	if (msg->status != VASI_SUCCESS)
 		return;
-	caps->features = msg->caps.features &
-			 (VASI_CAP_MULTIPLE_OPENS | VASI_CAP_ADD_BUFFER_INDIRECT |
-			  VASI_CAP_DOWNLOAD_IMMEDIATE | VASI_CAP_DOWNLOAD_INDIRECT);
-	caps->operations = msg->caps.operations & VASI_CAP_OP_WRITE_SEQ_IMMEDIATE;
-	if (vasi_indirect_operations)
-		caps->operations |= msg->caps.operations & VASI_CAP_OP_WRITE_SEQ_INDIRECT;
+	caps->features = msg->caps.features & wanted.features;
+	caps->operations = msg->caps.operations & wanted.operations;
 	caps->opens = caps->features & VASI_CAP_MULTIPLE_OPENS ? msg->caps.opens : 1;
-	if (vasi_dirty_map && msg->caps.dirty_map == VASI_DIRTY_MAP_OFFER)
+	if (wanted.dirty_map && msg->caps.dirty_map == VASI_DIRTY_MAP_OFFER)
 		caps->dirty_map = VASI_DIRTY_MAP_OFFER;
 }
 
@@ -353,7 +358,6 @@ static void vasi_timeout(struct work_struct *work)
 {
 	struct vasi_adapter *a = container_of(to_delayed_work(work), struct vasi_adapter,
 					      timeout_work);
-
 	bool closing;
 
 	spin_lock(&a->lock);
@@ -447,22 +451,14 @@ static long vasi_come_up(struct vasi_adapter *a)
 	return 0;
 }
 
-static void vasi_reset(struct work_struct *work)
+/* Down and up again.  Return: 0, or what the call returned that failed. */
+static long vasi_restart(struct vasi_adapter *a, enum vasi_reset_reason reason)
 {
-	struct vasi_adapter *a = container_of(to_delayed_work(work), struct vasi_adapter,
-					      reset_work);
-	enum vasi_reset_reason reason = a->reset_reason;
 	long rc;
 
-	mutex_lock(&a->ring_lock);
-	/* It may have been removed while this waited */
-	if (READ_ONCE(a->going)) {
-		mutex_unlock(&a->ring_lock);
-		return;
-	}
 	rc = vasi_go_down(a, VASI_ADAPTER_DOWN, reason == VASI_RESET_PARTNER_SUSPENDED);
 	if (rc)
-		goto again;
+		return rc;
 	spin_lock(&a->lock);
 	a->resets++;
 	spin_unlock(&a->lock);
@@ -471,16 +467,25 @@ static void vasi_reset(struct work_struct *work)
 	/* Before the adapter can be ready again: listeners want them in order */
 	vasi_notify_reset(a, reason);
 	rc = vasi_come_up(a);
-	if (!rc) {
-		mutex_unlock(&a->ring_lock);
-		return;
+	if (rc)
+		dev_err(&a->dev, "cannot register the queue: %ld\n", rc);
+	return rc;
+}
+
+static void vasi_reset(struct work_struct *work)
+{
+	struct vasi_adapter *a = container_of(to_delayed_work(work), struct vasi_adapter,
+					      reset_work);
+	enum vasi_reset_reason reason = a->reset_reason;
+
+	mutex_lock(&a->ring_lock);
+	/* It may have been removed while this waited */
+	if (!READ_ONCE(a->going) && vasi_restart(a, reason)) {
+		spin_lock(&a->lock);
+		a->reset_pending = false;
+		vasi_adapter_reset_locked(a, reason);
+		spin_unlock(&a->lock);
 	}
-	dev_err(&a->dev, "cannot register the queue: %ld\n", rc);
-again:
-	spin_lock(&a->lock);
-	a->reset_pending = false;
-	vasi_adapter_reset_locked(a, reason);
-	spin_unlock(&a->lock);
 	mutex_unlock(&a->ring_lock);
 }
 

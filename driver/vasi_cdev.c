@@ -6,17 +6,16 @@
 #include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/mm.h>
 #include <linux/poll.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
 #include "vasi.h"
 
-/* The first versions' sizes: shorter structures cannot be meant */
-#define VASI_INFO_LEAST		sizeof(struct vasi_info)
-#define VASI_OPEN_LEAST		sizeof(struct vasi_open_stream)
-#define VASI_STREAM_LEAST	sizeof(struct vasi_stream)
+/* The first versions' sizes, whatever comes behind: shorter structures cannot be meant */
+#define VASI_INFO_LEAST		offsetofend(struct vasi_info, reserved1)
+#define VASI_OPEN_LEAST		offsetofend(struct vasi_open_stream, reserved)
+#define VASI_STREAM_LEAST	offsetofend(struct vasi_stream, rc)
 
 static int vasi_cdev_open(struct inode *inode, struct file *file)
 {

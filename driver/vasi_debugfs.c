@@ -4,9 +4,7 @@
  * something does not move.
  */
 #include <linux/debugfs.h>
-#include <linux/mm.h>
 #include <linux/seq_file.h>
-#include <linux/slab.h>
 
 #include "vasi.h"
 

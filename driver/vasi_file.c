@@ -12,8 +12,9 @@
 #include "compat.h"
 #include "vasi.h"
 
-#define VASI_POOL_LEAST		sizeof(struct vasi_pool_setup)
-#define VASI_DONATE_LEAST	sizeof(struct vasi_donate)
+/* As in vasi_cdev.c */
+#define VASI_POOL_LEAST		offsetofend(struct vasi_pool_setup, mmap_bytes)
+#define VASI_DONATE_LEAST	offsetofend(struct vasi_donate, rc)
 #define VASI_ENTRY_LEAST	64
 
 static int vasi_file_release(struct inode *inode, struct file *file)

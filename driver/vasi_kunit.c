@@ -204,16 +204,12 @@ static void fake_stop(struct fake *f)
 	vasi_adapter_put(f->a);
 }
 
-static int vasi_test_init(struct kunit *test)
+static struct fake *fake_new(struct kunit *test, struct device *dev)
 {
 	struct fake *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, f);
-	test->priv = f;
-	f->dev = root_device_register("vasi-kunit");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(f->dev));
-	f->dev->dma_mask = &f->dev->coherent_dma_mask;
-	KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(f->dev, DMA_BIT_MASK(32)), 0);
+	f->dev = dev;
 	spin_lock_init(&f->lock);
 	INIT_WORK(&f->work, fake_work);
 	f->caps = (struct vasi_caps) {
@@ -225,6 +221,17 @@ static int vasi_test_init(struct kunit *test)
 	};
 	f->a = vasi_adapter_alloc(f->dev, &fake_ops, f, 4096);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->a));
+	return f;
+}
+
+static int vasi_test_init(struct kunit *test)
+{
+	struct device *dev = root_device_register("vasi-kunit");
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	dev->dma_mask = &dev->coherent_dma_mask;
+	KUNIT_ASSERT_EQ(test, dma_set_mask_and_coherent(dev, DMA_BIT_MASK(32)), 0);
+	test->priv = fake_new(test, dev);
 	return 0;
 }
 
@@ -607,6 +614,20 @@ static void session_opens_and_closes(struct kunit *test)
 	fake_stop(f);
 }
 
+/* H_DONOR_OPERATION names a session by TOP and BOTTOM, and no adapter */
+static void sessions_of_two_adapters_have_two_names(struct kunit *test)
+{
+	struct fake *one = test->priv, *two = fake_new(test, one->dev);
+	struct vasi_session *s = fake_session(one, test), *t = fake_session(two, test);
+
+	KUNIT_EXPECT_EQ(test, s->bottom, t->bottom);
+	KUNIT_EXPECT_NE(test, s->top, t->top);
+	vasi_session_release(t);
+	vasi_session_release(s);
+	fake_stop(two);
+	fake_stop(one);
+}
+
 static void session_is_refused(struct kunit *test)
 {
 	struct fake *f = test->priv;
@@ -879,6 +900,7 @@ static struct kunit_case vasi_adapter_cases[] = {
 	KUNIT_CASE(handshake_crosses),
 	KUNIT_CASE(reset_by_event),
 	KUNIT_CASE(session_opens_and_closes),
+	KUNIT_CASE(sessions_of_two_adapters_have_two_names),
 	KUNIT_CASE(session_is_refused),
 	KUNIT_CASE(session_is_released),
 	KUNIT_CASE(session_is_lost),

@@ -14,17 +14,26 @@ enum vasi_mcgrp {
 
 static struct genl_family vasi_family;
 
-/* Who is not listened to says nothing */
-static struct sk_buff *vasi_ntf_new(void)
+/* A notification to be filled in.  Who is not listened to says nothing: NULL. */
+static struct sk_buff *vasi_ntf_new(enum vasi_cmd cmd, void **header)
 {
+	struct sk_buff *skb;
+
 	if (!genl_has_listeners(&vasi_family, &init_net, VASI_MCGRP_INDEX_EVENTS))
 		return NULL;
-	return genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	skb = genlmsg_new(NLMSG_GOODSIZE, GFP_KERNEL);
+	if (!skb)
+		return NULL;
+	*header = genlmsg_put(skb, 0, 0, &vasi_family, 0, cmd);
+	if (*header)
+		return skb;
+	nlmsg_free(skb);
+	return NULL;
 }
 
-static void vasi_ntf_send(struct sk_buff *skb, void *header, int error)
+static void vasi_ntf_send(struct sk_buff *skb, void *header, bool incomplete)
 {
-	if (error) {
+	if (incomplete) {
 		nlmsg_free(skb);
 		return;
 	}
@@ -72,13 +81,12 @@ static int vasi_put_session(struct sk_buff *skb, const struct vasi_session *s)
  */
 void vasi_notify_adapter(struct vasi_adapter *a)
 {
-	struct sk_buff *skb = vasi_ntf_new();
+	struct sk_buff *skb;
 	void *header;
 
-	if (!skb)
-		return;
-	header = genlmsg_put(skb, 0, 0, &vasi_family, 0, VASI_CMD_ADAPTER_NTF);
-	vasi_ntf_send(skb, header, header ? vasi_put_adapter(skb, a) : -EMSGSIZE);
+	skb = vasi_ntf_new(VASI_CMD_ADAPTER_NTF, &header);
+	if (skb)
+		vasi_ntf_send(skb, header, vasi_put_adapter(skb, a));
 }
 
 /**
@@ -90,18 +98,15 @@ void vasi_notify_adapter(struct vasi_adapter *a)
  */
 void vasi_notify_reset(struct vasi_adapter *a, enum vasi_reset_reason reason)
 {
-	struct sk_buff *skb = vasi_ntf_new();
-	int ret = -EMSGSIZE;
+	struct sk_buff *skb;
 	void *header;
 
-	if (!skb)
-		return;
-	header = genlmsg_put(skb, 0, 0, &vasi_family, 0, VASI_CMD_RESET_NTF);
-	if (header && !vasi_put_name(skb, a) &&
-	    !nla_put_u32(skb, VASI_A_RESETS, READ_ONCE(a->resets)) &&
-	    !nla_put_u32(skb, VASI_A_RESET_REASON, reason))
-		ret = 0;
-	vasi_ntf_send(skb, header, ret);
+	skb = vasi_ntf_new(VASI_CMD_RESET_NTF, &header);
+	if (skb)
+		vasi_ntf_send(skb, header,
+			      vasi_put_name(skb, a) ||
+			      nla_put_u32(skb, VASI_A_RESETS, READ_ONCE(a->resets)) ||
+			      nla_put_u32(skb, VASI_A_RESET_REASON, reason));
 }
 
 /**
@@ -113,13 +118,12 @@ void vasi_notify_reset(struct vasi_adapter *a, enum vasi_reset_reason reason)
  */
 void vasi_notify_session(struct vasi_session *s, enum vasi_cmd cmd)
 {
-	struct sk_buff *skb = vasi_ntf_new();
+	struct sk_buff *skb;
 	void *header;
 
-	if (!skb)
-		return;
-	header = genlmsg_put(skb, 0, 0, &vasi_family, 0, cmd);
-	vasi_ntf_send(skb, header, header ? vasi_put_session(skb, s) : -EMSGSIZE);
+	skb = vasi_ntf_new(cmd, &header);
+	if (skb)
+		vasi_ntf_send(skb, header, vasi_put_session(skb, s));
 }
 
 /**
@@ -133,18 +137,15 @@ void vasi_notify_session(struct vasi_session *s, enum vasi_cmd cmd)
 void vasi_notify_state(struct vasi_session *s, u32 state, u32 reason)
 {
 	enum vasi_cmd cmd = state == VASI_STATE_ABORTED ? VASI_CMD_ABORT_NTF : VASI_CMD_STATE_NTF;
-	struct sk_buff *skb = vasi_ntf_new();
-	int ret = -EMSGSIZE;
+	struct sk_buff *skb;
 	void *header;
 
-	if (!skb)
-		return;
-	header = genlmsg_put(skb, 0, 0, &vasi_family, 0, cmd);
-	if (header && !vasi_put_session(skb, s) &&
-	    !nla_put_u32(skb, VASI_A_STREAM_STATE, state) &&
-	    !nla_put_u32(skb, VASI_A_REASON, reason))
-		ret = 0;
-	vasi_ntf_send(skb, header, ret);
+	skb = vasi_ntf_new(cmd, &header);
+	if (skb)
+		vasi_ntf_send(skb, header,
+			      vasi_put_session(skb, s) ||
+			      nla_put_u32(skb, VASI_A_STREAM_STATE, state) ||
+			      nla_put_u32(skb, VASI_A_REASON, reason));
 }
 
 /**

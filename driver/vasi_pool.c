@@ -49,7 +49,6 @@
  * session, and they go back to the system when the last one lets go.
  */
 #include <linux/dma-mapping.h>
-#include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -88,6 +87,17 @@ const char *vasi_buf_state_name(enum vasi_buf_state state)
 u32 vasi_max_buffer_bytes(void)
 {
 	return min_t(u64, VASI_MAX_STRIDE, VASI_MAX_LENGTH & ~(VASI_BUFFER_ALIGN - 1));
+}
+
+/**
+ * vasi_downloads_indirect() - does the platform take downloads in the indirect form?
+ * @s:		session
+ *
+ * If not, what describes a download lies around its data, in the buffer.
+ */
+bool vasi_downloads_indirect(const struct vasi_session *s)
+{
+	return vasi_adapter_caps(s->adapter, s->service)->features & VASI_CAP_DOWNLOAD_INDIRECT;
 }
 
 /* From which states a buffer may go where */
@@ -609,7 +619,6 @@ static int vasi_pool_check(const struct vasi_session *s, const struct vasi_pool_
  */
 int vasi_pool_setup(struct vasi_session *s, struct vasi_pool_setup *setup)
 {
-	const struct vasi_caps *caps = vasi_adapter_caps(s->adapter, s->service);
 	struct vasi_pool *pool;
 	int ret;
 
@@ -633,8 +642,7 @@ int vasi_pool_setup(struct vasi_session *s, struct vasi_pool_setup *setup)
 	setup->pool = pool->number;
 	setup->fetch_bytes = pool->fetch_bytes;
 	setup->stride = pool->stride;
-	setup->data_offset = caps->features & VASI_CAP_DOWNLOAD_INDIRECT ? 0 :
-			     VASI_DOWNLOAD_DATA_OFFSET + VASI_SEG_IMMEDIATE_BYTES;
+	setup->data_offset = vasi_downloads_indirect(s) ? 0 : VASI_DOWNLOAD_HEAD;
 	setup->mmap_offset = (u64)pool->number << VASI_MMAP_POOL_SHIFT;
 	setup->mmap_bytes = (u64)pool->count * pool->stride;
 unlock:

@@ -102,24 +102,23 @@ static u64 vasi_download_indirect(struct vasi_buf *buf, u32 offset, u32 bytes)
 /* For a platform that takes nothing else: the specifier lies around the data */
 static u64 vasi_download_immediate(struct vasi_buf *buf, u32 offset, u32 bytes)
 {
-	u32 head = VASI_DOWNLOAD_DATA_OFFSET + VASI_SEG_IMMEDIATE_BYTES;
-	void *spec = buf->data + offset - head;
+	void *spec = buf->data + offset - VASI_DOWNLOAD_HEAD;
 	struct vasi_seg_builder builder;
 	u32 length;
 
-	vasi_download_begin(&builder, spec, head + bytes + VASI_TERMINATOR_BYTES,
+	vasi_download_begin(&builder, spec,
+			    VASI_DOWNLOAD_HEAD + bytes + VASI_TERMINATOR_BYTES,
 			    vasi_buf_rename(buf));
 	vasi_seg_add_immediate(&builder, bytes);
 	length = vasi_seg_end(&builder, spec);
-	return vasi_desc_make(length, buf->dma + offset - head);
+	return vasi_desc_make(length, buf->dma + offset - VASI_DOWNLOAD_HEAD);
 }
 
 /* LoPAR, "VASI Download Request Specifier" */
 static int vasi_do_download(struct vasi_session *s, const struct vasi_io_request *req)
 {
-	bool indirect = vasi_adapter_caps(s->adapter, s->service)->features &
-			VASI_CAP_DOWNLOAD_INDIRECT;
-	u32 head = indirect ? 0 : VASI_DOWNLOAD_DATA_OFFSET + VASI_SEG_IMMEDIATE_BYTES;
+	bool indirect = vasi_downloads_indirect(s);
+	u32 head = indirect ? 0 : VASI_DOWNLOAD_HEAD;
 	u32 tail = indirect ? 0 : VASI_TERMINATOR_BYTES;
 	struct vasi_buf *buf = vasi_buf_get(s, req->pool, req->index);
 	u32 offset = req->u.download.offset;

@@ -11,7 +11,6 @@
  *
  *	any of these but CLOSED --- reset of the adapter ---> LOST
  */
-#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "vasi.h"

@@ -56,47 +56,36 @@ static bool vasi_busy(long rc, unsigned int *tries)
 	return true;
 }
 
-static long vasi_h_free_crq(struct vasi_adapter *a)
+/* A call about the queue, until it is done; those that have no arguments ignore them */
+static long vasi_h_crq(struct vasi_adapter *a, unsigned long call)
 {
 	unsigned int tries = 0;
 	long rc;
 
 	do {
-		rc = plpar_hcall_norets(H_FREE_CRQ, a->unit_address);
+		rc = plpar_hcall_norets(call, a->unit_address, a->ring.dma, a->crq_bytes);
 	} while (vasi_busy(rc, &tries));
 	return rc;
 }
 
-static long vasi_h_register_once(struct vasi_adapter *a)
+static long vasi_h_free_crq(struct vasi_adapter *a)
 {
-	unsigned int tries = 0;
-	long rc;
-
-	do {
-		rc = plpar_hcall_norets(H_REG_CRQ, a->unit_address, a->ring.dma, a->crq_bytes);
-	} while (vasi_busy(rc, &tries));
-	return rc;
+	return vasi_h_crq(a, H_FREE_CRQ);
 }
 
 static long vasi_h_register_crq(struct vasi_adapter *a)
 {
-	long rc = vasi_h_register_once(a);
+	long rc = vasi_h_crq(a, H_REG_CRQ);
 
 	/* The queue of a kernel that was here before, and started this one by kexec */
 	if (rc == H_RESOURCE && !vasi_h_free_crq(a))
-		rc = vasi_h_register_once(a);
+		rc = vasi_h_crq(a, H_REG_CRQ);
 	return rc;
 }
 
 static long vasi_h_enable_crq(struct vasi_adapter *a)
 {
-	unsigned int tries = 0;
-	long rc;
-
-	do {
-		rc = plpar_hcall_norets(H_ENABLE_CRQ, a->unit_address);
-	} while (vasi_busy(rc, &tries));
-	return rc;
+	return vasi_h_crq(a, H_ENABLE_CRQ);
 }
 
 static long vasi_h_send_crq(struct vasi_adapter *a, const struct vasi_crq *entry)

@@ -4,6 +4,7 @@
 Behind the device is the vasi-phypd of a system of lpm.Lab, whose own mspd is stopped.
 """
 
+import contextlib
 import os
 import sys
 
@@ -14,6 +15,7 @@ import guest  # noqa: E402
 import initramfs  # noqa: E402
 import kbuild  # noqa: E402
 import kernels  # noqa: E402
+import lpm  # noqa: E402
 import sysroot  # noqa: E402
 
 # 64 KiB pages, where no command of io_uring waits, and 4 KiB pages, where it does
@@ -76,3 +78,12 @@ class Mover(guest.Guest):
                            ("peers", 0o644)):
             with open(os.path.join(system.tls_dir, name), "rb") as file:
                 self.files.file("/etc/mspd/" + name, file.read(), mode)
+
+
+def main(prepare):
+    """A lab for each kernel, with what prepare(suite, label, lab) makes of it; run it."""
+    suite = guest.Suite()
+    with contextlib.ExitStack() as stack:
+        for label in LABELS:
+            prepare(suite, label, stack.enter_context(lpm.Lab()))
+        return suite.main()

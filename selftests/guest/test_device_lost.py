@@ -6,14 +6,12 @@ The platform is ended and started again while a session is open: the driver rese
 adapter, and mspd, which has no privilege any more, opens it anew for the next move.
 """
 
-import contextlib
 import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 
-import guest  # noqa: E402
 import lpm  # noqa: E402
 import mover  # noqa: E402
 
@@ -87,12 +85,4 @@ def prepare(suite, label, lab):
     suite.add(label, machine)
 
 
-def main():
-    suite = guest.Suite()
-    with contextlib.ExitStack() as stack:
-        for label in mover.LABELS:
-            prepare(suite, label, stack.enter_context(lpm.Lab()))
-        return suite.main()
-
-
-sys.exit(main())
+sys.exit(mover.main(prepare))

@@ -6,14 +6,12 @@ Each guest has the driver, mspd and a VASI device, behind which is a vasi-phypd 
 own; between the guests is a cable, and TLS.
 """
 
-import contextlib
 import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
 
-import guest  # noqa: E402
 import lpm  # noqa: E402
 import mover  # noqa: E402
 import network  # noqa: E402
@@ -117,12 +115,4 @@ def prepare(suite, label, lab):
                      "the partition runs there, its memory is equal", arrived)
 
 
-def main():
-    suite = guest.Suite()
-    with contextlib.ExitStack() as stack:
-        for label in mover.LABELS:
-            prepare(suite, label, stack.enter_context(lpm.Lab()))
-        return suite.main()
-
-
-sys.exit(main())
+sys.exit(mover.main(prepare))

@@ -295,17 +295,12 @@ FIXTURE(session)
 
 FIXTURE_SETUP(session)
 {
-	uint64_t id;
-
 	self->dev = -1;
 	self->s.fd = -1;
 	if (!vt_have('A') || !vt_have_control())
 		SKIP(return, "no adapter with a platform");
-	self->dev = vt_open('A');
-	ASSERT_LE(0, self->dev);
-	id = vt_ask_number("source 1024");
-	ASSERT_NE(0, id);
-	ASSERT_EQ(0, vt_session_open(&self->s, self->dev, id, VASI_SERVICE_SOURCE_MOVER));
+	ASSERT_EQ(0, vt_stream_open(&self->s, &self->dev, 'A', VASI_SERVICE_SOURCE_MOVER,
+				    1024));
 	ASSERT_EQ(0, vt_pool_setup(&self->s, &self->pool, VT_BUFFER_BYTES, 4));
 }
 

@@ -35,18 +35,13 @@ FIXTURE(pools)
 
 FIXTURE_SETUP(pools)
 {
-	uint64_t id;
-
 	self->dev = -1;
 	self->s.fd = -1;
 	if (!vt_have('A') || !vt_have_control())
 		SKIP(return, "no adapter with a platform");
-	self->dev = vt_open('A');
-	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, vt_stream_open(&self->s, &self->dev, 'A', VASI_SERVICE_SOURCE_MOVER,
+				    1024));
 	ASSERT_EQ(0, vt_info(self->dev, &self->info));
-	id = vt_ask_number("source 1024");
-	ASSERT_NE(0, id);
-	ASSERT_EQ(0, vt_session_open(&self->s, self->dev, id, VASI_SERVICE_SOURCE_MOVER));
 }
 
 FIXTURE_TEARDOWN(pools)

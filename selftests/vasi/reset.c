@@ -50,12 +50,9 @@ FIXTURE_SETUP(reset)
 	self->s.fd = -1;
 	if (!vt_have('S') || !vt_have_control())
 		SKIP(return, "no adapter with a scripted platform");
-	ASSERT_EQ(0, vt_script_reset());
-	self->dev = vt_open('S');
-	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, vt_script_open(&self->s, &self->dev, VASI_SERVICE_SOURCE_MOVER));
 	ASSERT_EQ(0, vt_info(self->dev, &info));
 	self->resets = info.resets;
-	ASSERT_EQ(0, vt_session_open(&self->s, self->dev, 1, VASI_SERVICE_SOURCE_MOVER));
 	ASSERT_EQ(0, vt_pool_setup(&self->s, &self->pool, VT_BUFFER_BYTES, BUFFERS));
 }
 

@@ -29,18 +29,14 @@ FIXTURE(states)
 
 FIXTURE_SETUP(states)
 {
-	uint64_t id;
 	int i;
 
 	self->dev = -1;
 	self->s.fd = -1;
 	if (!vt_have('A') || !vt_have_control())
 		SKIP(return, "no adapter with a platform");
-	self->dev = vt_open('A');
-	ASSERT_LE(0, self->dev);
-	id = vt_ask_number("source %u", KIB);
-	ASSERT_NE(0, id);
-	ASSERT_EQ(0, vt_session_open(&self->s, self->dev, id, VASI_SERVICE_SOURCE_MOVER));
+	ASSERT_EQ(0, vt_stream_open(&self->s, &self->dev, 'A', VASI_SERVICE_SOURCE_MOVER,
+				    KIB));
 	ASSERT_EQ(0, vt_pool_setup(&self->s, &self->pool, VT_BUFFER_BYTES, BUFFERS));
 	for (i = 0; i < BUFFERS; i++) {
 		ASSERT_EQ(1, vt_add(self->s.fd, 0, i));
@@ -333,10 +329,7 @@ FIXTURE_SETUP(wire)
 	self->s.fd = -1;
 	if (!vt_have('S') || !vt_have_control())
 		SKIP(return, "no adapter with a scripted platform");
-	ASSERT_EQ(0, vt_script_reset());
-	self->dev = vt_open('S');
-	ASSERT_LE(0, self->dev);
-	ASSERT_EQ(0, vt_session_open(&self->s, self->dev, 1, VASI_SERVICE_TARGET_MOVER));
+	ASSERT_EQ(0, vt_script_open(&self->s, &self->dev, VASI_SERVICE_TARGET_MOVER));
 }
 
 FIXTURE_TEARDOWN(wire)

@@ -201,6 +201,33 @@ int vt_session_open(struct vt_session *s, int dev, uint64_t id, uint32_t service
 	return 0;
 }
 
+/*
+ * The adapter of @role, once it is ready, and a session of a stream that its vasi-phypd
+ * makes for this, with a partition of @kib
+ */
+int vt_stream_open(struct vt_session *s, int *dev, char role, uint32_t service, uint32_t kib)
+{
+	uint64_t id;
+
+	*dev = vt_open(role);
+	if (*dev < 0)
+		return *dev;
+	id = vt_ask_number("%s %u", service == VASI_SERVICE_SOURCE_MOVER ? "source" : "target",
+			   kib);
+	return id ? vt_session_open(s, *dev, id, service) : -EREMOTEIO;
+}
+
+/* The adapter whose platform is a script, as at its start, and a session of stream 1 */
+int vt_script_open(struct vt_session *s, int *dev, uint32_t service)
+{
+	int err = vt_script_reset();
+
+	if (err)
+		return err;
+	*dev = vt_open('S');
+	return *dev < 0 ? *dev : vt_session_open(s, *dev, 1, service);
+}
+
 /* In order: a Close, its answer, and the file */
 int vt_session_close(struct vt_session *s)
 {

@@ -79,6 +79,9 @@ uint64_t vt_ask_number(const char *format, ...)
 /* Sessions and pools */
 int vt_session_open(struct vt_session *s, int dev, uint64_t id, uint32_t service);
 int vt_session_close(struct vt_session *s);
+int vt_stream_open(struct vt_session *s, int *dev, char role, uint32_t service,
+		   uint32_t kib);
+int vt_script_open(struct vt_session *s, int *dev, uint32_t service);
 int vt_pool_setup(struct vt_session *s, struct vt_pool *pool, uint32_t bytes,
 		  uint32_t count);
 void vt_pool_unmap(struct vt_pool *pool);
