@@ -988,6 +988,145 @@ static struct ts_params random_params(uint64_t seed)
 	return p;
 }
 
+/* ---- A home that looks ---- */
+
+static void ask_progress(struct ts *ts)
+{
+	ts_send(&ts->src, &(struct vasi_msg) {
+		.format = VASI_FMT_PROGRESS,
+		.handle = ts->src.session[0].bottom,
+	});
+}
+
+static struct ts *looking_move(unsigned int sessions)
+{
+	struct ts *ts = ts_create(&(struct ts_params) {
+		.seed = 43,
+		.sessions = sessions,
+		.bytes = 2 * MIB + 256 * KIB,
+		.buffer = 64 * KIB,
+		.looks = true,
+	});
+
+	ts_populate(ts, 10);
+	return ts;
+}
+
+static void progress_waits_for_the_look(void **unused)
+{
+	struct ts *ts = looking_move(2);
+	struct phyp_stream_stats stats;
+	unsigned int answers;
+
+	(void)unused;
+	ts_open(ts);
+	answers = ts->src.nlast;
+	ask_progress(ts);
+	ask_progress(ts);
+	assert_int_equal(ts->src.looks, 2);
+	assert_int_equal(ts->src.nlast, answers);
+	phyp_lpar_mark(ts->src.lpar, 0, ts->params.bytes);
+	phyp_lpar_looked(ts->src.lpar);
+	ts_drain(&ts->src);
+	assert_int_equal(ts->src.nlast, answers + 2);
+	assert_int_equal(ts->src.last.format, VASI_FMT_PROGRESS | VASI_FMT_RESPONSE);
+	assert_int_equal(ts->src.last.data, ts->params.bytes);
+	/* Not for ever: there will be no look once the partition has left */
+	ask_progress(ts);
+	assert_int_equal(ts->src.nlast, answers + 2);
+	assert_int_equal(phyp_stream_cancel(ts->src.stream, REASON(1, 0)), 0);
+	ts_drain(&ts->src);
+	assert_int_equal(ts->src.nlast, answers + 3);
+	assert_int_equal(ts->src.last.data, 0);
+	ts_stats(&ts->src, &stats);
+	assert_int_equal(stats.state, VASI_STATE_ABORTED);
+	ts_destroy(ts);
+}
+
+static void a_pass_ends_with_a_look(void **unused)
+{
+	struct ts *ts = looking_move(2);
+	struct phyp_stream_stats stats;
+
+	(void)unused;
+	ts_open(ts);
+	do {
+		ts_run(ts, VASI_STATE_SUSPENDED, 1);
+		ts_stats(&ts->src, &stats);
+		if (!stats.passes && !ts->src.looks)
+			assert_int_equal(stats.state, VASI_STATE_ENABLED);
+	} while (!stats.passes);
+	assert_true(ts->src.looks >= 1);
+	ts_run(ts, VASI_STATE_COMPLETED, NO_LIMIT);
+	ts_assert_moved(ts);
+	ts_destroy(ts);
+}
+
+static void missing_pages_are_told_first(void **unused)
+{
+	struct ts *ts = looking_move(1);
+
+	(void)unused;
+	ts->home_writes = 40;
+	ts_open(ts);
+	/* Some are dirtied last: they are missing, and home_load_state comes after */
+	run_to(ts, &ts->src, VASI_STATE_SUSPENDING);
+	ts_write(ts, &ts->src, 5 * 4096, 3 * 4096, false);
+	while (ts_state(&ts->src) != VASI_STATE_SUSPENDED)
+		assert_true(ts_act(ts, TS_SUSPEND, 0));
+	ts_run(ts, VASI_STATE_COMPLETED, NO_LIMIT);
+	assert_true(ts->tgt.pages_missing >= 3);
+	ts_assert_moved(ts);
+	ts_destroy(ts);
+}
+
+static void held_until_released(void **unused)
+{
+	struct ts *ts = ts_create(&(struct ts_params) {
+		.seed = 44,
+		.sessions = 2,
+		.bytes = 2 * MIB,
+		.buffer = 64 * KIB,
+		.all_pages = true,
+		.hold_resume = true,
+	});
+	unsigned int n;
+
+	(void)unused;
+	ts_populate(ts, 20);
+	ts->home_writes = 40;
+	ts_open(ts);
+	assert_int_equal(phyp_stream_release(ts->tgt.stream), -EPERM);
+	for (n = 0; !phyp_stream_is_held(ts->tgt.stream); n++) {
+		assert_true(n < NO_LIMIT);
+		ts_run(ts, VASI_STATE_COMPLETED, 1);
+	}
+	assert_int_equal(ts_state(&ts->src), VASI_STATE_SUSPENDED);
+	assert_int_equal(ts->tgt.record.writes, 0);
+	assert_int_equal(ts_pages_different(ts), 0);
+	assert_int_equal(phyp_stream_release(ts->tgt.stream), 0);
+	assert_int_equal(ts_state(&ts->tgt), VASI_STATE_RESUMED);
+	ts_run(ts, VASI_STATE_COMPLETED, NO_LIMIT);
+	ts_assert_moved(ts);
+	ts_destroy(ts);
+}
+
+static void cancelled_by_the_partition(void **unused)
+{
+	struct ts *ts = simple_move(1);
+	struct phyp_stream_stats stats;
+
+	(void)unused;
+	ts_open(ts);
+	assert_int_equal(phyp_lpar_cancel(ts->tgt.lpar, REASON(6, 1)), -EPERM);
+	assert_int_equal(phyp_lpar_cancel(ts->src.lpar, REASON(6, 1)), 0);
+	ts_stats(&ts->src, &stats);
+	assert_int_equal(stats.state, VASI_STATE_ABORTED);
+	assert_int_equal(stats.reason, REASON(6, 1));
+	assert_true(ts->src.running);
+	ts_destroy(ts);
+}
+
 static void random_move(uint64_t seed)
 {
 	struct ts_params params = random_params(seed);
@@ -1088,6 +1227,11 @@ int main(void)
 		cmocka_unit_test(stream_id_used_once),
 		cmocka_unit_test(state_not_saved_leaves_suspended),
 		cmocka_unit_test(state_not_loaded_aborts),
+		cmocka_unit_test(progress_waits_for_the_look),
+		cmocka_unit_test(a_pass_ends_with_a_look),
+		cmocka_unit_test(missing_pages_are_told_first),
+		cmocka_unit_test(held_until_released),
+		cmocka_unit_test(cancelled_by_the_partition),
 		cmocka_unit_test_setup_teardown(random_moves, no_seed, tell_seed),
 	};
 

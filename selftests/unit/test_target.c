@@ -390,6 +390,69 @@ static void received_when_all_ended(void **unused)
 	ts_destroy(ts);
 }
 
+/* The state is being loaded when the hand-over is whole: as long as the home likes */
+static struct ts *loading(void)
+{
+	struct ts *ts = handed_over();
+
+	ts->tgt.load_error = -EINPROGRESS;
+	assert_int_equal(hand_over_1(ts), VASI_SUCCESS);
+	assert_int_equal(ts_state(&ts->tgt), VASI_STATE_ENABLED);
+	assert_int_equal(ts->tgt.record.writes, 0);
+	return ts;
+}
+
+static void loads_before_it_resumes(void **unused)
+{
+	struct ts *ts = loading();
+
+	(void)unused;
+	/* The home may touch pages that are missing while it loads */
+	assert_false(phyp_lpar_present(ts->tgt.lpar, 65 * 4096));
+	phyp_lpar_demand(ts->tgt.lpar, 65 * 4096);
+	ts_drain(&ts->tgt);
+	assert_int_equal(ts->reverse[0].nops + ts->reverse[1].nops, 1);
+	memset(ts->truth + 65 * 4096, 3, 4096);
+	page(ts, 0, PHYP_REC_FINAL, 65, 3, 0, 4120);
+	assert_true(phyp_lpar_present(ts->tgt.lpar, 65 * 4096));
+	assert_int_equal(ts->tgt.memory[65 * 4096], 3);
+
+	ts->tgt.loaded = true;
+	phyp_lpar_loaded(ts->tgt.lpar, 0);
+	assert_int_equal(ts_state(&ts->tgt), VASI_STATE_RESUMED);
+	assert_int_equal(ts->tgt.record.verdict, PHYP_VERDICT_RESUMED);
+	assert_int_equal(ts->tgt.resumes, 1);
+	phyp_lpar_loaded(ts->tgt.lpar, -EIO);	/* once is enough */
+	assert_int_equal(ts_state(&ts->tgt), VASI_STATE_RESUMED);
+	ts_destroy(ts);
+}
+
+static void aborts_when_not_loaded(void **unused)
+{
+	struct ts *ts = loading();
+
+	(void)unused;
+	phyp_lpar_loaded(ts->tgt.lpar, -EIO);
+	assert_int_equal(ts_state(&ts->tgt), VASI_STATE_ABORTED);
+	assert_int_equal(ts->tgt.record.verdict, PHYP_VERDICT_NEVER);
+	assert_int_equal(ts->tgt.resumes, 0);
+	assert_true(ts->tgt.aborted);
+	ts_destroy(ts);
+}
+
+static void cancelled_while_it_loads(void **unused)
+{
+	struct ts *ts = loading();
+
+	(void)unused;
+	assert_int_equal(phyp_stream_cancel(ts->tgt.stream, 0x01000000), 0);
+	assert_int_equal(ts_state(&ts->tgt), VASI_STATE_ABORTED);
+	phyp_lpar_loaded(ts->tgt.lpar, 0);
+	assert_int_equal(ts->tgt.record.verdict, PHYP_VERDICT_NEVER);
+	assert_int_equal(ts->tgt.resumes, 0);
+	ts_destroy(ts);
+}
+
 static void demanded_page_is_asked_for(void **unused)
 {
 	struct ts *ts = handed_over();
@@ -726,6 +789,9 @@ int main(void)
 		cmocka_unit_test(resumed_when_bitmap_is_here),
 		cmocka_unit_test(first_final_copy_wins),
 		cmocka_unit_test(received_when_all_ended),
+		cmocka_unit_test(loads_before_it_resumes),
+		cmocka_unit_test(aborts_when_not_loaded),
+		cmocka_unit_test(cancelled_while_it_loads),
 		cmocka_unit_test(demanded_page_is_asked_for),
 		cmocka_unit_test(refuses_records),
 		cmocka_unit_test(refuses_start),

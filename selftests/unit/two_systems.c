@@ -276,6 +276,36 @@ static const struct phyp_lpar_ops lpar_ops = {
 	.completed = home_completed,
 };
 
+static bool home_look(void *ctx)
+{
+	((struct ts_side *)ctx)->looks++;
+	return true;
+}
+
+static void home_pages_missing(void *ctx, uint64_t first, uint64_t count)
+{
+	struct ts_side *side = ctx;
+	uint64_t i;
+
+	for (i = first; i < first + count; i++)
+		assert_false(phyp_lpar_present(side->lpar,
+					       i * side->ts->params.granule));
+	assert_false(side->loaded);
+	side->pages_missing += count;
+}
+
+static const struct phyp_lpar_ops looking_ops = {
+	.suspend = home_suspend,
+	.resume = home_resume,
+	.save_state = home_save_state,
+	.load_state = home_load_state,
+	.look = home_look,
+	.pages_missing = home_pages_missing,
+	.pages_arrived = home_pages_arrived,
+	.aborted = home_aborted,
+	.completed = home_completed,
+};
+
 /* ---- The VSP of each side ---- */
 
 static struct ts_side *other(struct ts_side *side)
@@ -1174,7 +1204,9 @@ static void create_side(struct ts *ts, struct ts_side *side, bool source)
 	side->vdev = phyp_vdev_create(side->phyp, &params, &vdev_ops, side);
 	assert_non_null(side->vdev);
 	side->lpar = phyp_lpar_create(side->phyp, side->memory, ts->params.bytes,
-				      ts->params.granule, &lpar_ops, side);
+				      ts->params.granule,
+				      ts->params.looks ? &looking_ops : &lpar_ops,
+				      side);
 	assert_non_null(side->lpar);
 	side->running = source;
 }
@@ -1188,6 +1220,7 @@ static void create_stream(struct ts_side *side)
 		.lpar = side->lpar,
 		.vdev = side->vdev,
 		.all_pages_before_resume = p->all_pages,
+		.hold_resume = p->hold_resume && !side->source,
 		.max_op_bytes = p->max_op,
 		.skip_resend = p->skip_resend,
 		.no_zero_detection = p->no_zero,

@@ -54,6 +54,9 @@
  * @all_pages:	send every page before the hand-over
  * @no_zero:	no zero detection
  * @skip_resend: fault injection
+ * @hold_resume: fault injection
+ * @looks:	the home is like QEMU: it looks for what was written when it is asked,
+ *		and is told which pages are missing
  * @sparse:	memory costs only what is touched, so that there can be much of it;
  *		it cannot be compared as a whole then
  */
@@ -69,6 +72,8 @@ struct ts_params {
 	bool all_pages;
 	bool no_zero;
 	uint64_t skip_resend;
+	bool hold_resume;
+	bool looks;
 	bool sparse;
 };
 
@@ -146,6 +151,8 @@ struct ts_side {
 	int save_error;
 	int load_error;
 	unsigned int resumes;
+	unsigned int looks;		/* asked for, with @looks */
+	uint64_t pages_missing;		/* told of, with @looks */
 	struct {
 		uint32_t ioba, length;
 		uint64_t offset;

@@ -173,6 +173,7 @@ struct phyp_session {
 	STAILQ_HEAD(, phyp_download) downloads;
 	unsigned int ndownloads;
 	bool announced;			/* the VSP knows the stream's state */
+	unsigned int progress_due;	/* requests that wait for the home's look */
 	struct phyp_parser parser;	/* of the stream that arrives */
 	struct phyp_source_session source;
 	struct phyp_target_session target;
@@ -314,8 +315,16 @@ struct phyp_source {
 #define PHYP_WAITING	64
 #define PHYP_LATENCY_BUCKETS	256
 
+/* How far a target is with what the source hands over */
+enum phyp_handover {
+	PHYP_HANDOVER_AWAITED,		/* not whole yet */
+	PHYP_HANDOVER_LOADING,		/* whole; the home takes over the state */
+	PHYP_HANDOVER_LOADED,		/* the record may be written */
+};
+
 /* See target.c */
 struct phyp_target {
+	enum phyp_handover handover;
 	uint32_t sessions;		/* of the incarnation; 0: not known */
 	unsigned int handovers;
 	unsigned int ends;
@@ -378,6 +387,10 @@ enum vasi_status phyp_stream_feed(struct phyp_session *s, const void *data,
 /* An operation was answered; b->runs say what it carried */
 void phyp_stream_responded(struct phyp_session *s, struct phyp_buffer *b,
 			   enum vasi_status status, uint64_t residual);
+/* Ask the home what was written; false: it marks by itself, or does not execute */
+bool phyp_stream_look(struct phyp_stream *stream);
+/* Answer the Progress requests that waited for that */
+void phyp_stream_progress(struct phyp_stream *stream);
 /* Bounded work; enum vasi_hcall_return for H_DONOR_OPERATION */
 int64_t phyp_stream_donate(struct phyp_stream *stream);
 uint64_t phyp_stream_bytes_left(const struct phyp_stream *stream);
@@ -435,6 +448,7 @@ void phyp_target_closing(struct phyp_session *s);
 enum vasi_status phyp_target_feed(struct phyp_session *s, const void *data,
 				  uint32_t length);
 void phyp_target_work(struct phyp_stream *stream);
+void phyp_target_loaded(struct phyp_stream *stream, int error);
 void phyp_target_demand(struct phyp_stream *stream, uint64_t page);
 uint64_t phyp_target_bytes_left(const struct phyp_stream *stream);
 /* Median, 99th percentile and maximum of the time a demand took */

@@ -85,6 +85,25 @@ void phyp_lpar_suspend_failed(struct phyp_lpar *lpar, uint32_t reason)
 		phyp_stream_abort(lpar->stream, VASI_ABORT_PARTITION, reason);
 }
 
+void phyp_lpar_loaded(struct phyp_lpar *lpar, int error)
+{
+	if (lpar->stream && lpar->stream->params.role == PHYP_TARGET)
+		phyp_target_loaded(lpar->stream, error);
+}
+
+void phyp_lpar_looked(struct phyp_lpar *lpar)
+{
+	if (lpar->stream)
+		phyp_stream_progress(lpar->stream);
+}
+
+int phyp_lpar_cancel(struct phyp_lpar *lpar, uint32_t reason)
+{
+	if (!lpar->stream || lpar->stream->params.role != PHYP_SOURCE)
+		return -EPERM;
+	return phyp_stream_abort_reason(lpar->stream, reason);
+}
+
 uint64_t phyp_lpar_written_since_resume(const struct phyp_lpar *lpar)
 {
 	return phyp_bitmap_count(&lpar->pages.since_resume);

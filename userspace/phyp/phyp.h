@@ -87,7 +87,13 @@ struct phyp_vdev_ops {
  * @resume:	execute (again, or for the first time here)
  * @save_state:	write what is not memory into @buf; returns bytes, or negative
  *		errno; at most PHYP_MAX_CPU_STATE
- * @load_state:	take it over; 0 or negative errno
+ * @load_state:	take it over; 0, negative errno, or -EINPROGRESS: then the home calls
+ *		phyp_lpar_loaded() (not in here).  @buf is gone after the call.
+ * @look:	find out which pages were written, mark them, and call
+ *		phyp_lpar_looked() (not in here); may be asked again before that.
+ *		false, or NULL: the home marks pages as it writes them
+ * @pages_missing: pages whose contents count no more: whoever touches one is to wait
+ *		until it arrives; NULL: the home asks phyp_lpar_present() first
  * @pages_arrived: pages that were missing are there: wake who waits for them
  * @aborted:	the stream aborted on this (target) side: drop what arrived
  * @completed:	the partition runs elsewhere for good (source), or all of it is
@@ -98,6 +104,8 @@ struct phyp_lpar_ops {
 	void (*resume)(void *ctx);
 	long (*save_state)(void *ctx, void *buf, size_t size);
 	int (*load_state)(void *ctx, const void *buf, size_t size);
+	bool (*look)(void *ctx);
+	void (*pages_missing)(void *ctx, uint64_t first, uint64_t count);
 	void (*pages_arrived)(void *ctx, uint64_t first, uint64_t count);
 	void (*aborted)(void *ctx);
 	void (*completed)(void *ctx);
@@ -164,6 +172,12 @@ void phyp_lpar_demand(struct phyp_lpar *lpar, uint64_t offset);
 void phyp_lpar_suspended(struct phyp_lpar *lpar);
 /* The home could not stop executing: the stream aborts */
 void phyp_lpar_suspend_failed(struct phyp_lpar *lpar, uint32_t reason);
+/* The home has taken over the state, as @load_state asked: 0 or negative errno */
+void phyp_lpar_loaded(struct phyp_lpar *lpar, int error);
+/* The home has marked what was written, as @look asked */
+void phyp_lpar_looked(struct phyp_lpar *lpar);
+/* The partition cancels its stream (H_VASI_SIGNAL); 0, or -EPERM once Suspended */
+int phyp_lpar_cancel(struct phyp_lpar *lpar, uint32_t reason);
 /* Pages marked at least once since the last reset of this counter; any thread */
 uint64_t phyp_lpar_written_since_resume(const struct phyp_lpar *lpar);
 
@@ -182,6 +196,8 @@ enum phyp_role {
  * @max_op_bytes: most stream bytes of one operation; 0 = 1 MiB
  * @skip_resend: fault injection: the Nth page dirtied again is not sent; 0 = none
  * @no_zero_detection: send zero pages as any other
+ * @hold_resume: fault injection: a target waits for phyp_stream_release() before it
+ *		writes its record
  */
 struct phyp_stream_params {
 	uint64_t id;
@@ -192,6 +208,7 @@ struct phyp_stream_params {
 	uint32_t max_op_bytes;
 	uint64_t skip_resend;
 	bool no_zero_detection;
+	bool hold_resume;
 };
 
 /*
@@ -208,6 +225,10 @@ struct phyp_stream *phyp_stream_find(struct phyp *phyp, uint64_t id);
 
 /* Abort by the orchestrator; -EPERM once Suspended (source) or Resumed (target) */
 int phyp_stream_cancel(struct phyp_stream *stream, uint32_t reason);
+/* Target that holds: is the hand-over whole, and every page here? */
+bool phyp_stream_is_held(const struct phyp_stream *stream);
+/* Go on from there; -EPERM when it does not hold */
+int phyp_stream_release(struct phyp_stream *stream);
 /*
  * Target: read the record of @id; write NEVER if there is none.  Works for
  * streams the platform no longer (or does not yet) know.

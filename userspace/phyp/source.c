@@ -388,6 +388,8 @@ static enum fill end_pass(struct op_build *op)
 	ss->cursor = 0;
 	ss->pass++;
 	ss->pass_pages = 0;
+	/* What the next pass is made of */
+	phyp_stream_look(op->stream);
 	return FILL_MORE;
 }
 

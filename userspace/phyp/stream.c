@@ -138,6 +138,7 @@ static struct phyp_lpar *detach_lpar(struct phyp_stream *stream)
 	phyp_dirty_map_detach(stream);
 	lpar->stream = NULL;
 	stream->params.lpar = NULL;
+	phyp_stream_progress(stream);
 	return lpar;
 }
 
@@ -562,6 +563,34 @@ int64_t phyp_stream_donate(struct phyp_stream *stream)
 						    VASI_RC_LONG_BUSY_10_MSEC;
 }
 
+/* ---- Progress (LoPAR, "VASI Progress") ---- */
+
+bool phyp_stream_look(struct phyp_stream *stream)
+{
+	struct phyp_lpar *lpar = stream->params.lpar;
+
+	if (stream->params.role != PHYP_SOURCE || !lpar || !lpar->ops->look ||
+	    (stream->state != VASI_STATE_ENABLED &&
+	     stream->state != VASI_STATE_SUSPENDING))
+		return false;
+	return lpar->ops->look(lpar->ctx);
+}
+
+void phyp_stream_progress(struct phyp_stream *stream)
+{
+	struct phyp_session *s;
+
+	TAILQ_FOREACH(s, &stream->sessions, link) {
+		for (; s->progress_due; s->progress_due--)
+			phyp_send(s->vdev, &(struct vasi_msg) {
+				.format = VASI_FMT_PROGRESS | VASI_FMT_RESPONSE,
+				.status = VASI_SUCCESS,
+				.handle = s->top,
+				.data = phyp_stream_bytes_left(stream),
+			});
+	}
+}
+
 uint64_t phyp_stream_bytes_left(const struct phyp_stream *stream)
 {
 	const struct phyp_lpar *lpar = stream->params.lpar;
@@ -666,6 +695,23 @@ int phyp_stream_create(struct phyp *phyp,
 err_free_stream:
 	free(new);
 	return ret;
+}
+
+bool phyp_stream_is_held(const struct phyp_stream *stream)
+{
+	return stream->params.role == PHYP_TARGET && stream->params.hold_resume &&
+	       stream->state == VASI_STATE_ENABLED && stream->params.lpar &&
+	       stream->target.handover == PHYP_HANDOVER_LOADED &&
+	       !phyp_bitmap_count(&stream->params.lpar->pages.missing);
+}
+
+int phyp_stream_release(struct phyp_stream *stream)
+{
+	if (!phyp_stream_is_held(stream))
+		return -EPERM;
+	stream->params.hold_resume = false;
+	phyp_target_work(stream);
+	return 0;
 }
 
 /**

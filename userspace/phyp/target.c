@@ -20,6 +20,12 @@ static bool resumed(const struct phyp_stream *stream)
 	return stream->state == VASI_STATE_RESUMED;
 }
 
+/* From here on pages are missing, or final */
+static bool handed_over(const struct phyp_stream *stream)
+{
+	return stream->target.handover != PHYP_HANDOVER_AWAITED;
+}
+
 static enum vasi_status refuse(const struct phyp_session *s,
 			       const struct phyp_parser *p, const char *what)
 {
@@ -133,7 +139,7 @@ static void check_received(struct phyp_stream *stream)
 /* Rules 2 and 3: is this copy of the page still wanted? */
 static bool wanted(const struct phyp_stream *stream, uint64_t page)
 {
-	if (resumed(stream))
+	if (handed_over(stream))
 		return phyp_bitmap_test(&pages_of(stream)->missing, page);
 	return !phyp_bitmap_test(&stream->target.final, page);
 }
@@ -147,7 +153,7 @@ static void arrived(struct phyp_stream *stream, uint64_t first, uint64_t count,
 
 	if (final)
 		phyp_bitmap_add(&stream->target.final, first, count);
-	if (!resumed(stream))
+	if (!handed_over(stream))
 		return;
 	/* The contents are written before the bits say that they may be read */
 	phyp_bitmap_remove(&pages->missing, first, count);
@@ -206,7 +212,7 @@ static uint32_t take_plain_run(struct phyp_session *s, struct phyp_parser *p,
 	struct phyp_pages *pages = pages_of(s->stream);
 
 	n &= ~(phyp_granule(pages) - 1);
-	if (!n || p->flags & PHYP_REC_FINAL || resumed(s->stream) ||
+	if (!n || p->flags & PHYP_REC_FINAL || handed_over(s->stream) ||
 	    phyp_bitmap_count(&s->stream->target.final))
 		return 0;
 	memcpy(phyp_page(pages, page), data, n);
@@ -262,13 +268,13 @@ static void take_zeros(struct phyp_session *s, const struct phyp_parser *p)
 
 /* ---- The hand-over ---- */
 
-static void resume(struct phyp_stream *stream)
+/* Rule 3; and nobody may find what such a page held before */
+static void begin_missing(struct phyp_stream *stream)
 {
 	struct phyp_lpar *lpar = stream->params.lpar;
 	struct phyp_pages *pages = &lpar->pages;
-	uint64_t from = 0, page;
+	uint64_t from = 0, page, first;
 
-	/* Rule 3 */
 	phyp_bitmap_merge(&pages->missing, &stream->target.residual);
 	while ((page = phyp_bitmap_next(&stream->target.final, from,
 					pages->count)) < pages->count) {
@@ -276,8 +282,23 @@ static void resume(struct phyp_stream *stream)
 		from = page + 1;
 	}
 	__atomic_store_n(&pages->any_missing, true, __ATOMIC_SEQ_CST);
-	phyp_pages_count_from_here(pages);
+	if (!lpar->ops->pages_missing)
+		return;
+	for (first = 0; (first = phyp_bitmap_next(&pages->missing, first,
+						  pages->count)) < pages->count;
+	     first = page) {
+		page = first + 1;
+		while (page < pages->count && phyp_bitmap_test(&pages->missing, page))
+			page++;
+		lpar->ops->pages_missing(lpar->ctx, first, page - first);
+	}
+}
 
+static void resume(struct phyp_stream *stream)
+{
+	struct phyp_lpar *lpar = stream->params.lpar;
+
+	phyp_pages_count_from_here(&lpar->pages);
 	phyp_stream_set_state(stream, VASI_STATE_RESUMED, 0);
 	lpar->ops->resume(lpar->ctx);
 	phyp_stream_tell(stream, PHYP_MSG_RESUMED);
@@ -285,28 +306,13 @@ static void resume(struct phyp_stream *stream)
 	phyp_stream_announce(stream);
 }
 
-/* Rule 1.  Nothing runs here before the record says so. */
-static void try_handover(struct phyp_stream *stream)
+/* Nothing runs here before the record says so */
+static void commit(struct phyp_stream *stream)
 {
-	struct phyp_target *tgt = &stream->target;
-	struct phyp_lpar *lpar = stream->params.lpar;
 	int verdict;
 
-	if (resumed(stream) || !tgt->sessions || tgt->handovers < tgt->sessions)
+	if (stream->params.hold_resume)
 		return;
-	if (!tgt->state || tgt->state_here != tgt->state_bytes ||
-	    tgt->bitmap_pages != tgt->handover_pages ||
-	    lpar->ops->load_state(lpar->ctx, tgt->state, tgt->state_bytes)) {
-		phyp_log(stream->phyp, LOG_ERR,
-			 "stream %016llx: the hand-over is not whole: %u of %u bytes of state, %llu of %llu pages in the bitmap",
-			 (unsigned long long)stream->params.id, tgt->state_here,
-			 tgt->state_bytes, (unsigned long long)tgt->bitmap_pages,
-			 (unsigned long long)tgt->handover_pages);
-		phyp_stream_abort(stream, VASI_ABORT_PLATFORM,
-				  VASI_INVALID_DOWNLOAD_DATA);
-		return;
-	}
-
 	verdict = phyp_owner_commit(stream->phyp, stream->params.id,
 				    PHYP_VERDICT_RESUMED);
 	if (verdict == PHYP_VERDICT_RESUMED)
@@ -314,6 +320,75 @@ static void try_handover(struct phyp_stream *stream)
 	else if (verdict == PHYP_VERDICT_NEVER)
 		phyp_stream_abort(stream, VASI_ABORT_ORCHESTRATOR, 0);
 	/* else: undecided; the next cycles that are donated try again */
+}
+
+static bool handover_is_whole(const struct phyp_stream *stream)
+{
+	const struct phyp_target *tgt = &stream->target;
+
+	if (tgt->state && tgt->state_here == tgt->state_bytes &&
+	    tgt->bitmap_pages == tgt->handover_pages)
+		return true;
+	phyp_log(stream->phyp, LOG_ERR,
+		 "stream %016llx: the hand-over is not whole: %u of %u bytes of state, %llu of %llu pages in the bitmap",
+		 (unsigned long long)stream->params.id, tgt->state_here,
+		 tgt->state_bytes, (unsigned long long)tgt->bitmap_pages,
+		 (unsigned long long)tgt->handover_pages);
+	return false;
+}
+
+/* Rule 1 */
+static void take_over(struct phyp_stream *stream)
+{
+	struct phyp_target *tgt = &stream->target;
+	struct phyp_lpar *lpar = stream->params.lpar;
+	int ret;
+
+	if (!handover_is_whole(stream)) {
+		phyp_stream_abort(stream, VASI_ABORT_PLATFORM,
+				  VASI_INVALID_DOWNLOAD_DATA);
+		return;
+	}
+	begin_missing(stream);
+	tgt->handover = PHYP_HANDOVER_LOADING;
+	ret = lpar->ops->load_state(lpar->ctx, tgt->state, tgt->state_bytes);
+	if (ret != -EINPROGRESS)
+		phyp_target_loaded(stream, ret);
+}
+
+/**
+ * phyp_target_loaded - the home has taken over the partition's state, or could not
+ * @stream:	target stream
+ * @error:	0 or negative errno
+ */
+void phyp_target_loaded(struct phyp_stream *stream, int error)
+{
+	if (stream->target.handover != PHYP_HANDOVER_LOADING ||
+	    phyp_stream_final(stream))
+		return;
+	if (error) {
+		phyp_log(stream->phyp, LOG_ERR,
+			 "stream %016llx: the partition's state could not be loaded: error %d",
+			 (unsigned long long)stream->params.id, -error);
+		phyp_stream_abort(stream, VASI_ABORT_PLATFORM,
+				  VASI_INVALID_DOWNLOAD_DATA);
+		return;
+	}
+	stream->target.handover = PHYP_HANDOVER_LOADED;
+	commit(stream);
+}
+
+static void try_handover(struct phyp_stream *stream)
+{
+	const struct phyp_target *tgt = &stream->target;
+
+	if (resumed(stream))
+		return;
+	if (tgt->handover == PHYP_HANDOVER_LOADED)
+		commit(stream);
+	else if (!handed_over(stream) && tgt->sessions &&
+		 tgt->handovers >= tgt->sessions)
+		take_over(stream);
 }
 
 static void forget_handover(struct phyp_target *tgt)
@@ -375,7 +450,7 @@ static enum vasi_status check_state(struct phyp_session *s,
 	if (!p->count || p->count > PHYP_MAX_CPU_STATE || !p->length ||
 	    p->arg > p->count || p->length > p->count - p->arg)
 		return refuse(s, p, "processor state beyond its size or the limit");
-	if (resumed(s->stream))
+	if (handed_over(s->stream))
 		return VASI_SUCCESS;
 	if (p->arg != tgt->state_here || (p->arg && p->count != tgt->state_bytes))
 		return refuse(s, p, "processor state out of order");
@@ -507,11 +582,11 @@ static enum vasi_status take_payload(void *ctx, struct phyp_parser *p,
 	case PHYP_REC_PAGES:
 		return take_pages(s, p, data, length);
 	case PHYP_REC_BITMAP:
-		return resumed(s->stream) ? VASI_SUCCESS :
-					    take_bitmap(s, p, data, length);
+		return handed_over(s->stream) ? VASI_SUCCESS :
+						take_bitmap(s, p, data, length);
 	case PHYP_REC_STATE:
-		return resumed(s->stream) ? VASI_SUCCESS :
-					    take_state(s, p, data, length);
+		return handed_over(s->stream) ? VASI_SUCCESS :
+						take_state(s, p, data, length);
 	default:
 		return VASI_SUCCESS;
 	}
@@ -570,12 +645,12 @@ static void begin_incarnation(struct phyp_session *first, uint32_t incarnation,
 			s->target.stale = true;
 	first->target.started = true;
 	forget_handover(&stream->target);
-	if (!resumed(stream))
-		return;
-	phyp_stream_tell(stream, PHYP_MSG_RESUMED);
+	if (resumed(stream))
+		phyp_stream_tell(stream, PHYP_MSG_RESUMED);
 	if (stream->received)
 		phyp_stream_tell(stream, PHYP_MSG_RECEIVED);
-	demand_again(stream);
+	if (handed_over(stream))
+		demand_again(stream);
 }
 
 static enum vasi_status take_start(struct phyp_session *s,
@@ -732,7 +807,7 @@ void phyp_target_demand(struct phyp_stream *stream, uint64_t page)
 {
 	struct phyp_target *tgt = &stream->target;
 
-	if (!resumed(stream) || page >= pages_of(stream)->count ||
+	if (!handed_over(stream) || page >= pages_of(stream)->count ||
 	    !phyp_bitmap_test(&pages_of(stream)->missing, page) ||
 	    !phyp_bitmap_add(&tgt->demanded, page, 1))
 		return;
@@ -749,7 +824,7 @@ uint64_t phyp_target_bytes_left(const struct phyp_stream *stream)
 
 	if (stream->received)
 		return 0;
-	if (resumed(stream))
+	if (handed_over(stream))
 		return phyp_bitmap_count(&pages->missing) << pages->shift;
 	here = phyp_bitmap_count(&pages->written);
 	return (pages->count - here) << pages->shift;
