@@ -42,6 +42,8 @@ static const char usage_text[] =
 "  --no-dirty-map        do not offer the Dirty Map extension\n"
 "  --dirty-map-echo      echo a request for it, as a platform that does not know it\n"
 "  --fault-injection     allow \"debug\" in stream.create\n"
+"  --qemu PROGRAM        that runs guests (default: qemu-system-ppc64)\n"
+"  --qemu-plugin FILE    plug-in for it (spapr-vasi.so); without one there are no guests\n"
 "  --log-level LEVEL     error, warning, info or debug (default: info)\n"
 "  --help, --version\n";
 
@@ -64,7 +66,7 @@ enum {
 	OPT_NAME = 256, OPT_SOCKET, OPT_STATE_DIR, OPT_DEVICE, OPT_SOCKET_MODE,
 	OPT_MEMORY, OPT_OVERCOMMIT, OPT_REGION_SIZE, OPT_STREAMS, OPT_OPENS,
 	OPT_NO_INDIRECT, OPT_NO_DIRTY_MAP, OPT_DIRTY_MAP_ECHO, OPT_FAULT_INJECTION,
-	OPT_LOG_LEVEL, OPT_HELP, OPT_VERSION,
+	OPT_QEMU, OPT_QEMU_PLUGIN, OPT_LOG_LEVEL, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -82,6 +84,8 @@ static const struct option long_options[] = {
 	{ "no-dirty-map", no_argument, NULL, OPT_NO_DIRTY_MAP },
 	{ "dirty-map-echo", no_argument, NULL, OPT_DIRTY_MAP_ECHO },
 	{ "fault-injection", no_argument, NULL, OPT_FAULT_INJECTION },
+	{ "qemu", required_argument, NULL, OPT_QEMU },
+	{ "qemu-plugin", required_argument, NULL, OPT_QEMU_PLUGIN },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -170,6 +174,15 @@ static void parse_region_size(struct options *o, const char *text)
 	o->system.region_bytes = bytes;
 }
 
+/* QEMU takes its path as one of its options, where a comma ends it */
+static void check_plugin(const char *path)
+{
+	if (strchr(path, ','))
+		usage_error("--qemu-plugin %.64s: a comma in its name", path);
+	if (access(path, R_OK))
+		usage_error("--qemu-plugin %.256s: %s", path, strerror(errno));
+}
+
 static void parse_option(struct options *o, int option, char *arg, const char *word)
 {
 	struct system_params *p = &o->system;
@@ -221,6 +234,13 @@ static void parse_option(struct options *o, int option, char *arg, const char *w
 	case OPT_FAULT_INJECTION:
 		p->fault_injection = true;
 		break;
+	case OPT_QEMU:
+		p->qemu = arg;
+		break;
+	case OPT_QEMU_PLUGIN:
+		check_plugin(arg);
+		p->qemu_plugin = arg;
+		break;
 	case OPT_LOG_LEVEL:
 		if (log_parse_level(arg, &level))
 			usage_error("--log-level %.64s: not error, warning, info or debug",
@@ -260,6 +280,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		.opens = 16,
 		.indirect = true,
 		.dirty_map = true,
+		.qemu = "qemu-system-ppc64",
 	};
 	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1)
 		parse_option(o, option, optarg, argv[optind - 1]);
@@ -280,6 +301,7 @@ static int block_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGCHLD);	/* the loop asks for its children itself */
 	/* Before there are threads, so that all of them inherit it */
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;

@@ -9,13 +9,16 @@
 #include "phyp/phypd/partition.h"
 
 #define DEFAULT_GRANULE		4096
+#define GUEST_GRANULE		4096u
 #define DEFAULT_WRITE_BYTES	64
 #define DEFAULT_HOT		0.1
 #define DEFAULT_HOT_SHARE	0.9
+#define TELL_MS			10000
 #define MAX_TIMEOUT_MS		(24 * 3600 * 1000)
 #define NAME_PARAM		{ "name", RPC_STRING, true, .min = 1, \
 				  .max = PARTITION_NAME_BYTES - 1 }
 
+static const char *const phases[] = { "check", "pre", "post", NULL };
 static const char *const content_types[] = { "zero", "seed", "file", NULL };
 static const char *const wait_states[] = {
 	"finished", "running", "suspended", "moved", "not activated", "shell",
@@ -51,13 +54,15 @@ const struct rpc_param mgmt_create_params[] = {
 	COMMON_PARAMS,
 	{ "content", RPC_OBJECT, .fields = content_fields },
 	{ "program", RPC_OBJECT, .fields = program_fields },
+	{ "guest", RPC_OBJECT, .fields = guest_fields },
 	{ }
 };
 
 const struct rpc_param mgmt_reserve_params[] = {
 	COMMON_PARAMS,
 	{ "content", RPC_OBJECT, .fields = content_fields },
-	{ "program", RPC_OBJECT, true, .fields = program_fields },
+	{ "program", RPC_OBJECT, .fields = program_fields },
+	{ "guest", RPC_OBJECT, .fields = guest_fields },
 	{ }
 };
 
@@ -76,6 +81,14 @@ const struct rpc_param mgmt_wait_params[] = {
 const struct rpc_param mgmt_compare_params[] = {
 	NAME_PARAM,
 	{ "file", RPC_STRING, .required = true },
+	{ }
+};
+
+const struct rpc_param mgmt_tell_params[] = {
+	NAME_PARAM,
+	{ "phase", RPC_STRING, true, .one_of = phases },
+	{ "stream_id", RPC_STREAM_ID, .required = true },
+	{ "timeout_ms", RPC_INTEGER, .min = 1, .max = MAX_TIMEOUT_MS },
 	{ }
 };
 
@@ -220,6 +233,30 @@ static bool get_content(struct rpc_request *req, const json_t *object,
 	return true;
 }
 
+/* A guest has neither; a shell without one needs a program */
+static bool check_kind(struct rpc_request *req, const json_t *params,
+		       const struct system *system, bool shell)
+{
+	static const char *const others[] = { "content", "program" };
+
+	if (!rpc_has(params, "guest")) {
+		if (!shell || rpc_has(params, "program"))
+			return true;
+		rpc_fail(req, RPC_INVALID_PARAMS, "neither program nor guest: one is needed");
+		return false;
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		if (!rpc_has(params, others[i]))
+			continue;
+		rpc_fail(req, RPC_INVALID_PARAMS, "%s: not together with guest", others[i]);
+		return false;
+	}
+	if (rpc_get_u64(params, "granule", GUEST_GRANULE) == GUEST_GRANULE)
+		return guest_check(req, system, json_object_get(params, "guest"));
+	rpc_fail(req, RPC_INVALID_PARAMS, "granule: a guest's is %u", GUEST_GRANULE);
+	return false;
+}
+
 static void make(struct rpc_request *req, const json_t *params,
 		 struct system *system, bool shell)
 {
@@ -230,11 +267,13 @@ static void make(struct rpc_request *req, const json_t *params,
 		.granule = (uint32_t)rpc_get_u64(params, "granule",
 						 DEFAULT_GRANULE),
 		.shell = shell,
+		.guest = json_object_get(params, "guest"),
 	};
 
 	get_program(json_object_get(params, "program"), &p.program);
 	/* A shell's memory arrives: its content is only kept, to be told */
-	if (!check_common(req, &p) || !check_program(req, &p) ||
+	if (!check_kind(req, params, system, shell) || !check_common(req, &p) ||
+	    (!p.guest && !check_program(req, &p)) ||
 	    !get_content(req, shell ? NULL : json_object_get(params, "content"),
 			 &p.content))
 		return;
@@ -331,6 +370,10 @@ void mgmt_partition_describe(struct rpc_request *req, const json_t *params,
 	}
 	json_object_set_new(description, "lpar_id", json_integer(p->lpar_id));
 	json_object_set_new(description, "granule", json_integer(p->granule));
+	if (p->guest) {
+		rpc_reply(req, description);
+		return;
+	}
 	if (!rpc_has(description, "program"))
 		json_object_set_new(description, "program",
 				    json_pack("{s:i, s:i}", "seed", 0, "steps", 0));
@@ -356,4 +399,14 @@ void mgmt_partition_compare(struct rpc_request *req, const json_t *params,
 
 	if (p)
 		partition_compare(p, rpc_get_string(params, "file", ""), req);
+}
+
+void mgmt_partition_tell(struct rpc_request *req, const json_t *params, void *data)
+{
+	struct partition *p = find_made(req, params, data);
+
+	if (p)
+		partition_tell(p, rpc_get_string(params, "phase", ""),
+			       rpc_get_stream_id(params, "stream_id"),
+			       rpc_get_u64(params, "timeout_ms", TELL_MS), req);
 }

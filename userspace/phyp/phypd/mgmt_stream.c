@@ -15,6 +15,7 @@
 				 VASI_REASON_ENTITY_SHIFT)
 #define MAX_PARK_TIMEOUT_MS	(24 * 3600 * 1000)
 
+static const char *const suspenders[] = { "partition", "platform", NULL };
 static const char *const roles[] = { "source", "target", NULL };
 static const char *const verdicts[] = { "resumed", "never", NULL };
 
@@ -22,6 +23,7 @@ static const struct rpc_param debug_fields[] = {
 	{ "skip_resend", .type = RPC_INTEGER },
 	{ "no_zero_detection", .type = RPC_BOOLEAN },
 	{ "hold_suspend", .type = RPC_BOOLEAN },
+	{ "hold_resume", .type = RPC_BOOLEAN },
 	{ }
 };
 
@@ -35,6 +37,7 @@ const struct rpc_param mgmt_stream_params[] = {
 	{ "all_pages_before_resume", .type = RPC_BOOLEAN },
 	{ "max_op_bytes", RPC_INTEGER, .min = 4096, .max = 16 << 20 },
 	{ "park_timeout_ms", RPC_INTEGER, .min = 0, .max = MAX_PARK_TIMEOUT_MS },
+	{ "suspend", RPC_STRING, .one_of = suspenders },
 	{ "debug", RPC_OBJECT, .fields = debug_fields },
 	{ }
 };
@@ -117,6 +120,25 @@ static bool get_debug(struct rpc_request *req, const json_t *params,
 	}
 	p->skip_resend = rpc_get_u64(debug, "skip_resend", 0);
 	p->no_zero_detection = rpc_get_bool(debug, "no_zero_detection", false);
+	p->hold_resume = rpc_get_bool(debug, "hold_resume", false);
+	return true;
+}
+
+static bool check_suspend(struct rpc_request *req, const json_t *params,
+			  struct partition *p)
+{
+	bool agent = p->guest && rpc_get_bool(p->guest, "agent", true);
+	const char *who = rpc_get_string(params, "suspend",
+					 agent ? "partition" : "platform");
+	bool itself = !strcmp(who, "partition");
+
+	if (itself && p->guest && !agent) {
+		rpc_fail(req, RPC_STATE,
+			 "suspend: partition %s has no agent that could be told; only \"platform\" can stop it",
+			 p->name);
+		return false;
+	}
+	p->suspend_how = itself ? HOME_SUSPEND_PARTITION : HOME_SUSPEND_PLATFORM;
 	return true;
 }
 
@@ -187,6 +209,8 @@ void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 	if (!check_version(req, params) || !get_debug(req, params, system, &new) ||
 	    !check_partition(req, p, name, new.role))
 		return;
+	if (!check_suspend(req, params, p))
+		return;
 	new.lpar = p->lpar;
 	new.vdev = device->vdev;
 	ret = stream_make(system, p, device, &new,
@@ -195,6 +219,9 @@ void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 		explain(req, ret, &new, p, device);
 		return;
 	}
+	partition_stream(p, new.id, VASI_STATE_ENABLED);
+	if (new.role == PHYP_SOURCE)
+		partition_depart(p);
 	p->hold_suspend = rpc_get_bool(json_object_get(params, "debug"),
 				       "hold_suspend", false);
 	log_info("stream %016" PRIx64 ": created, %s of partition %s, device %s",
@@ -251,6 +278,20 @@ void mgmt_stream_cancel(struct rpc_request *req, const json_t *params,
 	else
 		rpc_fail(req, RPC_FAILED, "stream %016" PRIx64
 			 ": the ownership record: %s", s->id, strerror(-ret));
+}
+
+void mgmt_stream_release(struct rpc_request *req, const json_t *params,
+			 void *data)
+{
+	struct managed_stream *s = find(req, params, data);
+
+	if (!s)
+		return;
+	if (phyp_stream_release(s->phyp))
+		rpc_fail(req, RPC_STATE, "stream %016" PRIx64
+			 " is not held with everything of the partition here", s->id);
+	else
+		rpc_reply(req, stream_state_json(s));
 }
 
 void mgmt_stream_verdict(struct rpc_request *req, const json_t *params,

@@ -11,20 +11,9 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "phyp/phypd/home_synthetic.h"
 #include "phyp/phypd/partition.h"
 #include "phyp/phypd/stream.h"
-
-/* ---- The home's way to the platform ---- */
-
-static bool home_present(void *ctx, uint64_t offset)
-{
-	return phyp_lpar_present(((struct partition *)ctx)->lpar, offset);
-}
-
-static void home_mark(void *ctx, uint64_t offset, uint64_t length)
-{
-	phyp_lpar_mark(((struct partition *)ctx)->lpar, offset, length);
-}
 
 /**
  * partition_wake() - let the loop look at a partition soon
@@ -37,90 +26,6 @@ void partition_wake(struct partition *p)
 	if (!atomic_exchange(&p->woken, true))
 		system_wake(p->system);
 }
-
-static void home_wake(void *ctx)
-{
-	partition_wake(ctx);
-}
-
-static const struct synthetic_ops home_ops = {
-	.present = home_present,
-	.mark	 = home_mark,
-	.wake	 = home_wake,
-};
-
-/* ---- The platform's way to the home ---- */
-
-static void lpar_suspend(void *ctx)
-{
-	struct partition *p = ctx;
-
-	p->stopping = STOP_SUSPEND;
-	synthetic_stop(p->home);
-}
-
-static void lpar_resume(void *ctx)
-{
-	struct partition *p = ctx;
-
-	p->stopping = STOP_NONE;
-	p->state = PARTITION_RUNNING;
-	p->executions++;
-	synthetic_start(p->home);
-	/* The platform is in the middle of something: look at the waits later */
-	partition_wake(p);
-}
-
-static long lpar_save_state(void *ctx, void *buf, size_t size)
-{
-	return synthetic_save(((struct partition *)ctx)->home, buf, size);
-}
-
-static int lpar_load_state(void *ctx, const void *buf, size_t size)
-{
-	struct partition *p = ctx;
-	int ret = synthetic_load(p->home, buf, size);
-
-	if (ret)
-		log_error("partition %s: the arriving processor state is not of this program",
-			  p->name);
-	return ret;
-}
-
-static void lpar_pages_arrived(void *ctx, uint64_t first, uint64_t count)
-{
-	(void)first;
-	(void)count;
-	synthetic_pages_arrived(((struct partition *)ctx)->home);
-}
-
-/* In the middle of libphyp's work: what it may still look at goes later */
-static void lpar_aborted(void *ctx)
-{
-	struct partition *p = ctx;
-
-	p->drop = true;
-	partition_wake(p);
-}
-
-static void lpar_completed(void *ctx)
-{
-	struct partition *p = ctx;
-
-	if (p->state == PARTITION_SUSPENDED)
-		p->state = PARTITION_MOVED;
-	partition_wake(p);
-}
-
-static const struct phyp_lpar_ops lpar_ops = {
-	.suspend	= lpar_suspend,
-	.resume		= lpar_resume,
-	.save_state	= lpar_save_state,
-	.load_state	= lpar_load_state,
-	.pages_arrived	= lpar_pages_arrived,
-	.aborted	= lpar_aborted,
-	.completed	= lpar_completed,
-};
 
 /* ---- Names and states ---- */
 
@@ -156,12 +61,12 @@ bool partition_moving(const struct partition *p)
  */
 bool partition_finished(struct partition *p)
 {
-	struct synthetic_stats stats;
+	struct home_stats stats;
 
-	if (!p->home || p->state == PARTITION_NOT_ACTIVATED ||
+	if (!p->home || !p->home->ops->stats || p->state == PARTITION_NOT_ACTIVATED ||
 	    p->state == PARTITION_SHELL)
 		return false;
-	synthetic_stats(p->home, &stats);
+	p->home->ops->stats(p->home, &stats);
 	return stats.finished;
 }
 
@@ -176,6 +81,8 @@ const char *partition_state_name(struct partition *p)
 		return "Making";
 	case PARTITION_NOT_ACTIVATED:
 		return "Not Activated";
+	case PARTITION_STARTING:
+		return "Starting";
 	case PARTITION_SUSPENDED:
 		return "Suspended";
 	case PARTITION_MOVED:
@@ -219,7 +126,6 @@ struct make_job {
 	struct partition *p;
 	struct content content;
 	bool shell;
-	struct rpc_request *req;
 	int ret;
 	char error[MEMORY_ERROR_BYTES];
 };
@@ -232,6 +138,7 @@ static void unlink_partition(struct partition *p)
 	system->partition_count--;
 	system->memory_used -= p->memory.bytes;
 	json_decref(p->description);
+	json_decref(p->guest);
 	free(p);
 }
 
@@ -241,7 +148,8 @@ static void make_work(struct job *job)
 	struct memory *memory = &make->p->memory;
 	uint64_t bytes = memory->bytes;
 
-	if (make->p->system->params.overcommit)
+	/* What a guest has not written yet shall cost nothing: missing pages are holes */
+	if (make->p->system->params.overcommit || make->p->guest)
 		make->ret = memory_promise(memory, bytes, make->error);
 	else
 		make->ret = memory_reserve(memory, bytes, job, make->error);
@@ -252,27 +160,67 @@ static void make_work(struct job *job)
 		memory_release(memory);
 }
 
+static int make_home(struct partition *p, bool shell)
+{
+	if (!p->guest)
+		return home_synthetic_create(&p->program, &p->memory, p->granule,
+					     &partition_home_client, p, &p->home);
+	return guest_create(p->system, p->name, p->guest, &p->memory, shell,
+			    &partition_home_client, p, &p->home);
+}
+
 static int put_in_place(struct partition *p, const struct make_job *make)
 {
 	int ret;
 
 	p->lpar = phyp_lpar_create(p->system->phyp, p->memory.base,
-				   p->memory.bytes, p->granule, &lpar_ops, p);
+				   p->memory.bytes, p->granule, &partition_lpar_ops, p);
 	if (!p->lpar)
 		return -ENOMEM;
-	ret = synthetic_create(&p->program, p->memory.base, p->memory.bytes,
-			       p->granule, &home_ops, p, &p->home);
-	if (ret)
+	ret = make_home(p, make->shell);
+	if (ret && ret != -EINPROGRESS)
 		goto err_destroy_lpar;
 	if (make->content.type != CONTENT_ZERO)
 		phyp_lpar_mark(p->lpar, 0, p->memory.bytes);
-	p->state = make->shell ? PARTITION_SHELL : PARTITION_NOT_ACTIVATED;
-	return 0;
+	return ret;
 
 err_destroy_lpar:
 	phyp_lpar_destroy(p->lpar);
 	p->lpar = NULL;
 	return ret;
+}
+
+/**
+ * partition_made() - the partition, or the shell, is there
+ * @p:		partition that is being made
+ * @shell:	which of the two
+ */
+void partition_made(struct partition *p, bool shell)
+{
+	struct rpc_request *req = p->make_request;
+
+	p->state = shell ? PARTITION_SHELL : PARTITION_NOT_ACTIVATED;
+	p->make_request = NULL;
+	log_info("partition %s: %" PRIu64 " bytes, %s", p->name, p->memory.bytes,
+		 partition_state_name(p));
+	rpc_reply(req, json_pack("{s:s, s:i}", "name", p->name, "lpar_id",
+				 (int)p->lpar_id));
+	partition_changed(p);
+}
+
+/**
+ * partition_make_failed() - it will not be there
+ * @p:		partition that is being made; the caller frees what it has
+ * @ret:	negative errno
+ * @why:	in words
+ */
+void partition_make_failed(struct partition *p, int ret, const char *why)
+{
+	rpc_fail(p->make_request, ret == -ENOMEM ? RPC_NOT_ENOUGH : RPC_FAILED,
+		 "partition %s: %s", p->name,
+		 ret == -ECANCELED ? "the system is going down" : why);
+	p->make_request = NULL;
+	partition_waits_end(p, RPC_NOT_FOUND, "could not be made");
 }
 
 static void make_done(struct job *job)
@@ -289,22 +237,13 @@ static void make_done(struct job *job)
 	}
 	if (make->content.fd >= 0)
 		close(make->content.fd);
-	if (make->ret) {
-		rpc_fail(make->req, make->ret == -ENOMEM ? RPC_NOT_ENOUGH :
-			 RPC_FAILED, "partition %s: %s", p->name,
-			 make->ret == -ECANCELED ? "the system is going down" :
-			 make->error);
-		partition_waits_end(p, RPC_NOT_FOUND, "could not be made");
+	if (!make->ret) {
+		partition_made(p, make->shell);
+	} else if (make->ret != -EINPROGRESS) {
+		partition_make_failed(p, make->ret, make->error);
 		if (reserved)
 			memory_release(&p->memory);
 		unlink_partition(p);
-	} else {
-		log_info("partition %s: %" PRIu64 " bytes, %s", p->name,
-			 p->memory.bytes, partition_state_name(p));
-		rpc_reply(make->req,
-			  json_pack("{s:s, s:i}", "name", p->name, "lpar_id",
-				    (int)p->lpar_id));
-		partition_changed(p);
 	}
 	free(make);
 }
@@ -361,6 +300,7 @@ void partition_make(struct system *system,
 	p->lpar_id = params->lpar_id ? params->lpar_id : free_lpar_id(system);
 	p->granule = params->granule;
 	p->program = params->program;
+	p->guest = json_incref(params->guest);
 	p->memory.fd = -1;
 	p->memory.bytes = params->bytes;
 	p->state = PARTITION_MAKING;
@@ -369,7 +309,7 @@ void partition_make(struct system *system,
 	make->p = p;
 	make->content = params->content;
 	make->shell = params->shell;
-	make->req = req;
+	p->make_request = req;
 	make->job.work = make_work;
 	make->job.done = make_done;
 	if (job_start(&system->jobs, &make->job)) {
@@ -385,8 +325,10 @@ void partition_make(struct system *system,
 
 err_free:
 	free(make);
-	if (p)
+	if (p) {
 		json_decref(p->description);
+		json_decref(p->guest);
+	}
 	free(p);
 err_close:
 	if (params->content.fd >= 0)
@@ -402,7 +344,8 @@ struct leave_job {
 
 static void take_out_of_place(struct partition *p)
 {
-	synthetic_destroy(p->home);
+	if (p->home)
+		p->home->ops->destroy(p->home);
 	p->home = NULL;
 	if (p->lpar)
 		phyp_lpar_destroy(p->lpar);
@@ -438,6 +381,7 @@ static void leave(struct partition *p)
 
 	partition_waits_end(p, RPC_NOT_FOUND, "was removed");
 	take_out_of_place(p);
+	p->drop = false;
 	p->state = PARTITION_LEAVING;
 	if (leave) {
 		leave->p = p;
@@ -477,7 +421,8 @@ void partition_remove(struct partition *p, struct rpc_request *req)
 {
 	if (busy(p, req))
 		return;
-	if (p->state == PARTITION_RUNNING && !partition_finished(p)) {
+	if ((p->state == PARTITION_RUNNING && !partition_finished(p)) ||
+	    p->state == PARTITION_STARTING) {
 		rpc_fail(req, RPC_STATE, "partition %s is %s: shut it down first",
 			 p->name, partition_state_name(p));
 		return;
@@ -495,6 +440,8 @@ void partition_remove(struct partition *p, struct rpc_request *req)
  */
 void partition_activate(struct partition *p, struct rpc_request *req)
 {
+	int ret;
+
 	if (busy(p, req))
 		return;
 	if (p->state != PARTITION_NOT_ACTIVATED) {
@@ -502,15 +449,14 @@ void partition_activate(struct partition *p, struct rpc_request *req)
 			 p->name, partition_state_name(p));
 		return;
 	}
-	synthetic_reset(p->home);
-	p->state = PARTITION_RUNNING;
+	p->state = PARTITION_STARTING;
 	p->executions++;
 	p->sample_ns = now_ns();
 	p->sample_steps = 0;
-	synthetic_start(p->home);
-	log_info("partition %s: activated", p->name);
-	rpc_reply(req, NULL);
-	partition_changed(p);
+	p->start_request = req;
+	ret = p->home->ops->start(p->home);
+	if (ret != -EINPROGRESS)
+		partition_started(p, ret ? strerror(-ret) : NULL);
 }
 
 /**
@@ -529,42 +475,45 @@ void partition_shutdown(struct partition *p, struct rpc_request *req)
 	}
 	p->stop_request = req;
 	p->stopping = STOP_SHUTDOWN;
-	synthetic_stop(p->home);
+	p->home->ops->stop(p->home);
 }
 
-static void shut_down(struct partition *p)
+/**
+ * partition_tell() - say something to the agent in the partition
+ * @p:		partition that runs
+ * @phase:	"check", "pre" or "post"
+ * @stream_id:	of what
+ * @timeout_ms:	for the answer
+ * @req:	answered with what the agent answers
+ */
+void partition_tell(struct partition *p, const char *phase, uint64_t stream_id,
+		    uint64_t timeout_ms, struct rpc_request *req)
 {
-	p->state = PARTITION_NOT_ACTIVATED;
-	log_info("partition %s: shut down", p->name);
-	rpc_reply(p->stop_request, NULL);
-	p->stop_request = NULL;
+	if (!p->guest)
+		rpc_reply(req, NULL);	/* a synthetic partition agrees to everything */
+	else if (p->state != PARTITION_RUNNING)
+		rpc_fail(req, RPC_STATE, "partition %s is %s, not Running", p->name,
+			 partition_state_name(p));
+	else
+		guest_tell(p->home, phase, stream_id, timeout_ms, req);
 }
 
-static void processors_stopped(struct partition *p)
+void partition_stream(struct partition *p, uint64_t id, enum vasi_state state)
 {
-	enum partition_stop why = p->stopping;
+	if (p->home && p->home->ops->stream)
+		p->home->ops->stream(p->home, id, (uint16_t)state);
+}
 
-	p->stopping = STOP_NONE;
-	if (why == STOP_SHUTDOWN)
-		shut_down(p);
-	if (why == STOP_SUSPEND && !p->hold_suspend) {
-		p->state = PARTITION_SUSPENDED;
-		phyp_lpar_suspended(p->lpar);
-	}
+void partition_depart(struct partition *p)
+{
+	if (p->home->ops->depart)
+		p->home->ops->depart(p->home);
 }
 
 static void take_events(struct partition *p)
 {
-	uint64_t demands[SYNTHETIC_MAX_PROCESSORS];
-	unsigned int count, events;
-
-	if (p->home) {
-		events = synthetic_take_events(p->home, demands, &count);
-		for (unsigned int i = 0; i < count; i++)
-			phyp_lpar_demand(p->lpar, demands[i]);
-		if (events & SYNTHETIC_STOPPED)
-			processors_stopped(p);
-	}
+	if (p->home && p->home->ops->poll)
+		p->home->ops->poll(p->home);
 	partition_changed(p);
 	if (p->drop && !p->jobs && p->state != PARTITION_LEAVING) {
 		log_info("partition %s: the stream aborted, what arrived is dropped",
@@ -604,9 +553,13 @@ void partitions_stop(struct system *system)
 			rpc_fail(p->stop_request, RPC_FAILED,
 				 "the system is going down");
 		p->stop_request = NULL;
+		if (p->start_request)
+			rpc_fail(p->start_request, RPC_FAILED,
+				 "the system is going down");
+		p->start_request = NULL;
 		p->stopping = STOP_NONE;
 		if (p->home)
-			synthetic_stop(p->home);
+			p->home->ops->stop(p->home);
 	}
 }
 

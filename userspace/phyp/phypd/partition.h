@@ -5,6 +5,8 @@
 #ifndef _PHYPD_PARTITION_H
 #define _PHYPD_PARTITION_H
 
+#include "phyp/phypd/guest.h"
+#include "phyp/phypd/home.h"
 #include "phyp/phypd/memory.h"
 #include "phyp/phypd/synthetic.h"
 #include "phyp/phypd/system.h"
@@ -12,8 +14,9 @@
 #define PARTITION_NAME_BYTES	32
 
 enum partition_state {
-	PARTITION_MAKING,		/* its memory is being reserved and filled */
+	PARTITION_MAKING,		/* its memory, or a shell's home, is being made */
 	PARTITION_NOT_ACTIVATED,
+	PARTITION_STARTING,		/* its home begins to execute */
 	PARTITION_RUNNING,		/* also when its program has finished */
 	PARTITION_SUSPENDED,
 	PARTITION_MOVED,
@@ -36,17 +39,21 @@ struct partition_wait;
  * @name:	printable
  * @lpar_id:	1 to 65535
  * @granule:	bytes of a page, as dirty tracking sees it
- * @program:	what its processors execute
+ * @program:	what its processors execute, without a guest
+ * @guest:	how its guest is made, or NULL
  * @memory:	its memory
  * @lpar:	as the platform sees it; NULL while making or leaving
- * @home:	its processors; likewise
+ * @home:	what executes it; likewise
  * @state:	of the partition
  * @stopping:	why its processors are being stopped
+ * @make_request: who asked for it, while making
+ * @start_request: who asked for the activation
  * @stop_request: who asked for the shutdown
  * @remove_request: who asked for the removal
  * @stream:	the last stream it was in, if that was not ended
  * @jobs:	jobs that use the memory; it stays while there are any
  * @executions:	how often it began to execute
+ * @suspend_how: how it is stopped when it is to move
  * @hold_suspend: fault injection: it never says that it has stopped executing
  * @drop:	it is to go as soon as the loop has time
  * @woken:	set by any thread: there are events to take
@@ -61,16 +68,20 @@ struct partition {
 	uint32_t lpar_id;
 	uint32_t granule;
 	struct program program;
+	json_t *guest;
 	struct memory memory;
 	struct phyp_lpar *lpar;
-	struct synthetic *home;
+	struct home *home;
 	enum partition_state state;
 	enum partition_stop stopping;
+	struct rpc_request *make_request;
+	struct rpc_request *start_request;
 	struct rpc_request *stop_request;
 	struct rpc_request *remove_request;
 	struct managed_stream *stream;
 	unsigned int jobs;
 	uint64_t executions;
+	enum home_suspend suspend_how;
 	bool hold_suspend;
 	bool drop;
 	_Atomic bool woken;
@@ -95,6 +106,7 @@ bool partition_moving(const struct partition *p);
  * @granule:	of dirty tracking
  * @shell:	reserved for an arriving partition
  * @program:	checked by synthetic_create()
+ * @guest:	in place of it, or NULL; a reference is taken
  * @content:	its descriptor belongs to partition_make() from the call on
  * @description: the parameters as they were given; a reference is taken
  */
@@ -105,6 +117,7 @@ struct partition_params {
 	uint32_t granule;
 	bool shell;
 	struct program program;
+	json_t *guest;
 	struct content content;
 	json_t *description;
 };
@@ -119,12 +132,26 @@ void partition_remove(struct partition *p, struct rpc_request *req);
 void partition_digest(struct partition *p, struct rpc_request *req);
 void partition_compare(struct partition *p, const char *path,
 		       struct rpc_request *req);
+void partition_tell(struct partition *p, const char *phase, uint64_t stream_id,
+		    uint64_t timeout_ms, struct rpc_request *req);
 void partition_wait(struct partition *p, const char *state,
 		    uint64_t timeout_ms, struct rpc_request *req);
+
+/* partition_home.c */
+extern const struct phyp_lpar_ops partition_lpar_ops;
+extern const struct home_client partition_home_client;
+void partition_started(struct partition *p, const char *error);
+/* For partition_home.c */
+void partition_made(struct partition *p, bool shell);
+void partition_make_failed(struct partition *p, int ret, const char *why);
 
 /* Any thread: the loop is to take its events */
 void partition_wake(struct partition *p);
 json_t *partition_json(struct partition *p);
+/* Its stream is in another state; @id 0: it is in none any more */
+void partition_stream(struct partition *p, uint64_t id, enum vasi_state state);
+/* A stream begins with it as the source */
+void partition_depart(struct partition *p);
 /* Something about it changed: look at the requests that wait */
 void partition_changed(struct partition *p);
 void partition_waits_end(struct partition *p, int code, const char *why);

@@ -82,6 +82,12 @@ static void memory_done(struct job *job)
 		partition_wake(p);
 }
 
+static bool executing(const struct partition *p)
+{
+	return p->state == PARTITION_STARTING ||
+	       (p->home && p->home->ops->executing(p->home));
+}
+
 /* Is all of the memory here, and does nobody write it? */
 static bool is_still(struct partition *p, struct rpc_request *req)
 {
@@ -92,9 +98,10 @@ static bool is_still(struct partition *p, struct rpc_request *req)
 		why = "its memory is being worked on";
 	else if (p->state == PARTITION_MOVED)
 		why = "it has moved, this memory is no longer its own";
-	else if (synthetic_executing(p->home) || p->stopping != STOP_NONE)
+	else if (executing(p) || p->stopping != STOP_NONE)
 		why = "it is executing";
-	else if (p->stream && stream_is_arriving(p->stream))
+	else if (p->stream && stream_is_arriving(p->stream) &&
+		 !phyp_stream_is_held(p->stream->phyp))
 		why = "pages of it have not arrived yet";
 	if (why)
 		rpc_fail(req, RPC_STATE, "partition %s is %s: %s", p->name,
@@ -118,7 +125,10 @@ static void start_memory_job(struct partition *p, int fd,
 	m->state = malloc(PHYP_MAX_CPU_STATE);
 	if (!m->state)
 		goto err_free;
-	m->state_bytes = synthetic_save(p->home, m->state, PHYP_MAX_CPU_STATE);
+	/* What a guest saves differs each time: its digest is of the memory */
+	if (!p->guest)
+		m->state_bytes = p->home->ops->save(p->home, m->state,
+						    PHYP_MAX_CPU_STATE);
 	if (m->state_bytes < 0 || job_start(&p->system->jobs, &m->job))
 		goto err_free_state;
 	p->jobs++;

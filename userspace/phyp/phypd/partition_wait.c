@@ -55,16 +55,17 @@ static void measure_rate(struct partition *p, uint64_t steps)
  */
 json_t *partition_json(struct partition *p)
 {
-	struct synthetic_stats stats = { 0 };
+	struct home_stats stats = { 0 };
 	uint64_t written = 0;
+	json_t *json;
 
-	if (p->home) {
-		synthetic_stats(p->home, &stats);
+	if (p->home && p->home->ops->stats) {
+		p->home->ops->stats(p->home, &stats);
 		measure_rate(p, stats.steps);
 	}
 	if (p->lpar)
 		written = phyp_lpar_written_since_resume(p->lpar);
-	return json_pack("{s:s, s:i, s:s, s:o, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	json = json_pack("{s:s, s:i, s:s, s:o, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"name", p->name,
 		"lpar_id", (int)p->lpar_id,
 		"state", partition_state_name(p),
@@ -81,6 +82,9 @@ json_t *partition_json(struct partition *p)
 		"pages", rpc_json_u64(p->memory.bytes / p->granule),
 		"first_step_ns", rpc_json_u64(stats.first_step_ns),
 		"last_step_ns", rpc_json_u64(stats.last_step_ns));
+	if (json && p->home && p->home->ops->describe)
+		p->home->ops->describe(p->home, json);
+	return json;
 }
 
 static void end_wait(struct partition_wait *wait)

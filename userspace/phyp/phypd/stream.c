@@ -121,7 +121,7 @@ json_t *stream_json(const struct managed_stream *s)
 	phyp_stream_stats(s->phyp, &stats);
 	return json_pack("{s:o, s:s, s:s, s:s, s:o, s:b, s:i, s:i,"
 			 " s:o, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i},"
-			 " s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:s}",
+			 " s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:b, s:s}",
 		"stream_id", rpc_json_stream_id(s->id),
 		"role", stream_role_name(s),
 		"partition", s->partition_name,
@@ -146,6 +146,7 @@ json_t *stream_json(const struct managed_stream *s)
 		"resumed_ns", rpc_json_u64(stats.resumed_ns),
 		"completed_ns", rpc_json_u64(stats.completed_ns),
 		"created_ns", rpc_json_u64(stats.created_ns),
+		"held", (int)phyp_stream_is_held(s->phyp),
 		"record", record_word(s));
 }
 
@@ -272,8 +273,10 @@ err_free:
 
 static void unlink_stream(struct managed_stream *s)
 {
-	if (s->partition)
+	if (s->partition) {
 		s->partition->stream = NULL;
+		partition_stream(s->partition, 0, VASI_STATE_INVALID);
+	}
 	TAILQ_REMOVE(&s->system->streams, s, link);
 	s->system->stream_count--;
 	free(s);
@@ -351,9 +354,10 @@ void streams_state_changed(void *ctx, struct phyp_stream *stream,
 	struct managed_stream *s;
 
 	(void)old;
-	(void)new;
 	TAILQ_FOREACH(s, &system->streams, link) {
-		if (s->phyp == stream && s->partition)
-			partition_wake(s->partition);
+		if (s->phyp != stream || !s->partition)
+			continue;
+		partition_stream(s->partition, s->id, new);
+		partition_wake(s->partition);
 	}
 }

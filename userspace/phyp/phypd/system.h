@@ -39,6 +39,8 @@ struct managed_stream;
  * @dirty_map:	offer the Dirty Map extension
  * @dirty_map_echo: echo a request for it
  * @fault_injection: allow "debug" in stream.create
+ * @qemu:	program that runs guests
+ * @qemu_plugin: its plug-in; NULL = there are no guests
  */
 struct system_params {
 	const char *name;
@@ -54,6 +56,8 @@ struct system_params {
 	bool dirty_map;
 	bool dirty_map_echo;
 	bool fault_injection;
+	const char *qemu;
+	const char *qemu_plugin;
 };
 
 /**
@@ -110,6 +114,7 @@ extern const struct rpc_param mgmt_reserve_params[];
 extern const struct rpc_param mgmt_name_params[];
 extern const struct rpc_param mgmt_wait_params[];
 extern const struct rpc_param mgmt_compare_params[];
+extern const struct rpc_param mgmt_tell_params[];
 extern const struct rpc_param mgmt_stream_params[];
 extern const struct rpc_param mgmt_stream_id_params[];
 extern const struct rpc_param mgmt_recover_params[];
@@ -137,6 +142,8 @@ void mgmt_partition_digest(struct rpc_request *req, const json_t *params,
 			   void *data);
 void mgmt_partition_compare(struct rpc_request *req, const json_t *params,
 			    void *data);
+void mgmt_partition_tell(struct rpc_request *req, const json_t *params,
+			 void *data);
 void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 			void *data);
 void mgmt_stream_show(struct rpc_request *req, const json_t *params,
@@ -145,6 +152,8 @@ void mgmt_stream_list(struct rpc_request *req, const json_t *params,
 		      void *data);
 void mgmt_stream_cancel(struct rpc_request *req, const json_t *params,
 			void *data);
+void mgmt_stream_release(struct rpc_request *req, const json_t *params,
+			 void *data);
 void mgmt_stream_verdict(struct rpc_request *req, const json_t *params,
 			 void *data);
 void mgmt_stream_recover(struct rpc_request *req, const json_t *params,
