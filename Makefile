@@ -400,8 +400,11 @@ qemu-plugin:
 	$(Q)$(MAKE) DEPS_MORE='$(DEPS_QEMU)' deps
 	$(Q)$(MAKE) $(JOBS) qemu-files
 
-QEMU_SRCS := $(violink_SRCS) $(guestlink_SRCS) userspace/common/unixsock.c
-QEMU_OBJS := $(O)/qemu/spapr-vasi.o $(QEMU_SRCS:%.c=$(O)/qemu/%.o)
+# With QEMU's headers, and without
+QEMU_PARTS := spapr-vasi announce plugin partition dirty suspend processors
+QEMU_SRCS := $(violink_SRCS) $(guestlink_SRCS) userspace/common/unixsock.c \
+	     selftests/qemu/pager.c
+QEMU_OBJS := $(QEMU_PARTS:%=$(O)/qemu/%.o) $(QEMU_SRCS:%.c=$(O)/qemu/%.o)
 # Nothing of ours is to meet a name of QEMU's
 QEMU_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE= -fPIC -fvisibility=hidden -pthread \
 	       -Wall -Werror -Wmissing-prototypes -Wstrict-prototypes -Iuapi -Iuserspace
@@ -412,7 +415,7 @@ qemu-files: $(O)/qemu/spapr-vasi.so $(O)/qemu/count.so $(O)/qemu/monitor.bin
 $(O)/qemu/flags: FORCE
 	$(Q)$(PYTHON) -B selftests/qemu/headers.py $@
 
-$(O)/qemu/spapr-vasi.o: selftests/qemu/spapr-vasi.c $(O)/qemu/flags
+$(QEMU_PARTS:%=$(O)/qemu/%.o): $(O)/qemu/%.o: selftests/qemu/%.c $(O)/qemu/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) @$(O)/qemu/flags $(QEMU_CFLAGS) -fno-strict-aliasing -fno-common \
 		-fwrapv -D_FILE_OFFSET_BITS=64 -DSPAPR_VASI_PLUGIN -MMD -MP -c -o $@ $<

@@ -42,6 +42,8 @@ OTHERS = ("roms", "tests", "pc-bios", "debian")
 # The device in QEMU's tree, below hw/ppc/: where it is here -> there
 TREE = {
     "selftests/qemu/spapr-vasi.c": "spapr-vasi.c",
+    "selftests/qemu/spapr-vasi.h": "spapr-vasi.h",
+    "selftests/qemu/announce.c": "spapr-vasi-announce.c",
     "userspace/violink/violink.c": "vasi/violink/violink.c",
     "userspace/violink/violink.h": "vasi/violink/violink.h",
     "userspace/common/unixsock.c": "vasi/common/unixsock.c",
@@ -52,7 +54,7 @@ TREE = {
 MESON = """
 vasi = declare_dependency(include_directories: include_directories('vasi'))
 ppc_ss.add(when: ['CONFIG_PSERIES', vasi], if_true: files('spapr-vasi.c',
-  'vasi/violink/violink.c', 'vasi/common/unixsock.c'))
+  'spapr-vasi-announce.c', 'vasi/violink/violink.c', 'vasi/common/unixsock.c'))
 """
 LINK = [there for there in TREE.values() if there.startswith("vasi/") and
         there.endswith(".c")]

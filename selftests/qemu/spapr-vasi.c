@@ -6,10 +6,8 @@
  * CRQ, its hcalls and its DMA go over a VIO link (Documentation/vio-link.rst).
  * Documentation/qemu.rst tells how it is used and built.
  *
- * As a plug-in it is loaded into a distribution's own qemu-system-ppc64.  It
- * then shares structures with a program it was not linked with, so it refuses
- * any other binary than the one whose headers it was built with.  In QEMU's
- * tree (without SPAPR_VASI_PLUGIN) it is a device like any other.
+ * As a plug-in it is loaded into a distribution's own qemu-system-ppc64 (plugin.c).
+ * In QEMU's tree (without SPAPR_VASI_PLUGIN) it is a device like any other.
  *
  * Locking: everything here belongs to QEMU's big lock (BQL).  The one place
  * where a thread waits is wait_for_answer(), and it gives the lock up for that.
@@ -38,6 +36,7 @@
 #include <sys/mman.h>
 #include <linux/vasi_crq.h>
 
+#include "spapr-vasi.h"
 #include "violink/violink.h"
 
 #define TYPE_SPAPR_VASI		"spapr-vasi"
@@ -217,6 +216,9 @@ struct SpaprVasi {
 	struct vio_message *msg;
 	uint8_t *data;
 };
+
+/* Of all devices of this QEMU: why there is to be none, or NULL */
+static const char *refused;
 
 static void G_GNUC_PRINTF(3, 4) link_lost(SpaprVasi *s,
 					  enum vasi_event_format event,
@@ -1342,28 +1344,7 @@ static void enable_crq(SpaprVasi *s, PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu
 }
 
 /* Functions that the machine does not have without this device */
-static const char functions[] = "hcall-crq\0hcall-vasi\0hcall-rdma\0hcall-suspend";
-
-/*
- * The machine builds /rtas after the devices' nodes, and again when the guest
- * has told its abilities.  With x-vof=on the guest reads the tree by calls, so
- * what is added before each is there in time.
- */
-static void announce(SpaprMachineState *spapr)
-{
-	static const char name[] = "ibm,hypertas-functions";
-	int rtas = fdt_path_offset(spapr->fdt_blob, "/rtas");
-	const char *value;
-	int length;
-
-	if (rtas < 0)
-		return;
-	value = fdt_getprop(spapr->fdt_blob, rtas, name, &length);
-	if (!value || fdt_stringlist_search(spapr->fdt_blob, rtas, name,
-					    "hcall-vasi") >= 0)
-		return;
-	fdt_appendprop(spapr->fdt_blob, rtas, name, functions, sizeof(functions));
-}
+static const char functions[] = "hcall-vasi\0hcall-crq\0hcall-rdma\0hcall-suspend";
 
 static void hypercall(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
 {
@@ -1373,7 +1354,7 @@ static void hypercall(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
 	Object *ours = NULL;
 
 	if (env->gpr[3] == KVMPPC_H_VOF_CLIENT)
-		announce(spapr);
+		spapr_vasi_announce(spapr, functions, sizeof(functions));
 	if ((env->gpr[3] == H_REG_CRQ || env->gpr[3] == H_FREE_CRQ ||
 	     env->gpr[3] == H_ENABLE_CRQ) && !(env->msr & 1ULL << MSR_PR)) {
 		dev = spapr_vio_find_by_reg(spapr->vio_bus, env->gpr[4]);
@@ -1457,6 +1438,10 @@ static bool liobn_is_free(SpaprVasi *s)
 
 static bool usable(SpaprVasi *s, Error **errp)
 {
+	if (refused) {
+		error_setg(errp, "%s", refused);
+		return false;
+	}
 	if (!s->path) {
 		error_setg(errp, "link=PATH is needed: the platform's socket");
 		return false;
@@ -1563,105 +1548,17 @@ static const TypeInfo type_info = {
 	.class_init = class_init,
 };
 
+#ifdef SPAPR_VASI_PLUGIN
+void spapr_vasi_register(const char *why_not)
+{
+	refused = why_not;
+	type_register_static(&type_info);
+}
+#else
 static void register_type(void)
 {
 	type_register_static(&type_info);
 }
 
-/* ---- How it comes into QEMU ---- */
-
-#ifndef SPAPR_VASI_PLUGIN
 type_init(register_type);
-#else
-#include <elf.h>
-#include <link.h>
-#include "qemu/qemu-plugin.h"
-
-/* Reads the id of the first object, which is the program */
-static int read_build_id(struct dl_phdr_info *info, size_t size, void *opaque)
-{
-	GString *id = opaque;
-
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-		const char *note = (const char *)(info->dlpi_addr + p->p_vaddr);
-		const char *end = note + p->p_memsz;
-
-		if (p->p_type != PT_NOTE)
-			continue;
-		while (note + sizeof(ElfW(Nhdr)) <= end) {
-			const ElfW(Nhdr) *n = (const void *)note;
-			const uint8_t *desc = (const uint8_t *)(n + 1) +
-					      ROUND_UP(n->n_namesz, 4);
-
-			note = (const char *)desc + ROUND_UP(n->n_descsz, 4);
-			if (n->n_type != NT_GNU_BUILD_ID || n->n_namesz != 4 ||
-			    memcmp(n + 1, "GNU", 4) || note > end)
-				continue;
-			for (uint32_t b = 0; b < n->n_descsz; b++)
-				g_string_append_printf(id, "%02x", desc[b]);
-			return 1;
-		}
-	}
-	return 1;
-}
-
-/* In the file as it is, so that it can be read, and changed, there */
-static volatile const char build_id[] = "build-id:" SPAPR_VASI_BUILD_ID;
-
-static bool same_build(void)
-{
-	g_autoptr(GString) id = g_string_new(NULL);
-	const char *wanted = (const char *)build_id + strlen("build-id:");
-
-	dl_iterate_phdr(read_build_id, id);
-	if (!strcmp(id->str, wanted))
-		return true;
-	error_report("spapr-vasi: built for the qemu-system-ppc64 of " SPAPR_VASI_VERSION
-		     " with build-id %s; this one has build-id %s.  Not loaded: build it anew",
-		     wanted, id->str[0] ? id->str : "(none)");
-	return false;
-}
-
-static bool same_sizes(void)
-{
-	static const struct {
-		const char *type;
-		size_t bytes;
-	} known[] = {
-		{ TYPE_DEVICE, sizeof(DeviceState) },
-		{ TYPE_VIO_SPAPR_DEVICE, sizeof(SpaprVioDevice) },
-		{ TYPE_SPAPR_TCE_TABLE, sizeof(SpaprTceTable) },
-		{ TYPE_SPAPR_VIO_BUS, sizeof(SpaprVioBus) },
-		{ TYPE_SPAPR_MACHINE, sizeof(SpaprMachineState) },
-		{ TYPE_MEMORY_REGION, sizeof(MemoryRegion) },
-		{ TYPE_IOMMU_MEMORY_REGION, sizeof(IOMMUMemoryRegion) },
-		{ TYPE_POWERPC_CPU, sizeof(PowerPCCPU) },
-		{ TYPE_CPU, sizeof(CPUState) },
-	};
-	bool same = true;
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(known); i++) {
-		size_t bytes = object_type_get_instance_size(known[i].type);
-
-		if (bytes == known[i].bytes)
-			continue;
-		error_report("spapr-vasi: built where \"%s\" has %zu bytes; this QEMU has %zu.  Not loaded",
-			     known[i].type, known[i].bytes, bytes);
-		same = false;
-	}
-	return same;
-}
-
-QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
-
-QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
-					   const qemu_info_t *info,
-					   int argc, char **argv)
-{
-	if (!same_build() || !same_sizes())
-		return 1;
-	register_type();
-	return 0;
-}
-#endif /* SPAPR_VASI_PLUGIN */
+#endif

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What QEMU's processors lack for a guest that is suspended and moved: H_JOIN, H_PROD
+ * and the decrementer.  And the functions that the guest is told of, which takes the
+ * same way.
+ */
+#include "qemu/osdep.h"
+#include "cpu.h"
+#include "hw/ppc/ppc.h"
+#include "hw/ppc/spapr.h"
+#include "hw/ppc/spapr_cpu_core.h"
+#include "sysemu/runstate.h"
+
+#include "partition.h"
+#include "spapr-vasi.h"
+
+/* From 8.2 on (8.1.1) the decrementer is in the processor's own migrated state */
+#define DECREMENTER_IS_LOST \
+	(QEMU_VERSION_MAJOR < 8 || (QEMU_VERSION_MAJOR == 8 && QEMU_VERSION_MINOR < 2))
+
+static const char functions[] = "hcall-vasi\0hcall-suspend";
+
+static void (*qemu_hypercall)(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu);
+
+/*
+ * A joined processor is to sleep until H_PROD, and its guest has disabled interrupts.
+ * QEMU (7.2 to 10) only halts it, and what is pending, which is the decrementer after
+ * at most some milliseconds, wakes it: it returns from H_JOIN at once, and
+ * ibm,suspend-me finds an active processor.  So what QEMU does for stop-self is done
+ * here, too: nothing wakes it.  PSSCR is POWER9's and later; others ignore it.
+ */
+static void mask_wakeups(PowerPCCPU *cpu)
+{
+	CPUPPCState *env = &cpu->env;
+
+	env->spr[SPR_PSSCR] |= PSSCR_EC;
+	ppc_store_lpcr(cpu, env->spr[SPR_LPCR] & ~POWERPC_CPU_GET_CLASS(cpu)->lpcr_pm);
+}
+
+/* All of it is in migrated registers, so it works on the target, too */
+static void unmask_wakeups(PowerPCCPU *cpu)
+{
+	CPUPPCState *env = &cpu->env;
+	target_ulong wakeups = POWERPC_CPU_GET_CLASS(cpu)->lpcr_pm;
+
+	if ((env->spr[SPR_LPCR] & wakeups) == wakeups)
+		return;
+	env->spr[SPR_PSSCR] &= ~PSSCR_EC;
+	ppc_store_lpcr(cpu, env->spr[SPR_LPCR] | wakeups);
+}
+
+/*
+ * QEMU leaves the mark of a H_PROD that woke a processor, and the processor's next
+ * H_JOIN would return at once.
+ */
+static void prod(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
+{
+	PowerPCCPU *target = spapr_find_cpu(cpu->env.gpr[4]);
+	bool wakes = target && CPU(target)->halted;
+
+	qemu_hypercall(vhyp, cpu);
+	if (!wakes)
+		return;
+	spapr_cpu_state(target)->prod = false;
+	unmask_wakeups(target);
+}
+
+static void join(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
+{
+	qemu_hypercall(vhyp, cpu);
+	if (CPU(cpu)->halted)
+		mask_wakeups(cpu);
+}
+
+static void hypercall(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
+{
+	uint64_t number = cpu->env.msr & 1ULL << MSR_PR ? 0 : cpu->env.gpr[3];
+
+	if (number == KVMPPC_H_VOF_CLIENT)
+		spapr_vasi_announce(SPAPR_MACHINE(vhyp), functions, sizeof(functions));
+	/* It was joined, and something else than H_PROD woke it, a system reset say */
+	if (number == H_CEDE || number == H_JOIN || number == H_CONFER)
+		unmask_wakeups(cpu);
+	if (number == H_PROD)
+		prod(vhyp, cpu);
+	else if (number == H_JOIN)
+		join(vhyp, cpu);
+	else
+		qemu_hypercall(vhyp, cpu);
+}
+
+/*
+ * Before 8.2, QEMU does not migrate the decrementer of an emulated processor; a guest
+ * without its next tick hangs.  SPR_DECR is migrated and otherwise unused: the value is
+ * put there when the machine stops.  The virtual clock stands still meanwhile.
+ */
+static void on_runstate(void *opaque, bool running, RunState state)
+{
+	struct partition *p = opaque;
+	CPUState *cs;
+
+	if (running && !p->decrementers_saved)
+		return;
+	CPU_FOREACH(cs) {
+		CPUPPCState *env = &POWERPC_CPU(cs)->env;
+
+		if (running)
+			cpu_ppc_store_decr(env, env->spr[SPR_DECR]);
+		else
+			env->spr[SPR_DECR] = cpu_ppc_load_decr(env);
+	}
+	p->decrementers_saved = !running;
+}
+
+/**
+ * processors_start() - make up for what QEMU lacks
+ * @p:		partition
+ */
+void processors_start(struct partition *p)
+{
+	PPCVirtualHypervisorClass *vhc =
+		PPC_VIRTUAL_HYPERVISOR_GET_CLASS(qdev_get_machine());
+
+	qemu_hypercall = vhc->hypercall;
+	vhc->hypercall = hypercall;
+	if (!DECREMENTER_IS_LOST)
+		return;
+	/* What is loaded was saved */
+	p->decrementers_saved = runstate_check(RUN_STATE_INMIGRATE);
+	qemu_add_vm_change_state_handler(on_runstate, p);
+}
