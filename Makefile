@@ -116,6 +116,7 @@ libphyp_SRCS := $(sort $(wildcard userspace/phyp/*.c))
 phypd_SRCS   := $(sort $(filter-out %/main.c,$(wildcard userspace/phyp/phypd/*.c)))
 mspd_SRCS    := $(sort $(filter-out $(MSPD_MAINS),$(wildcard userspace/mspd/*.c)))
 hmc_SRCS     := $(sort $(filter-out %/hmc.c,$(wildcard userspace/hmc/*.c)))
+agent_SRCS   := $(sort $(filter-out %/lpar-agent.c,$(wildcard userspace/agent/*.c)))
 
 objs = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
@@ -142,8 +143,9 @@ main_vasi-phypd	:= $(wildcard userspace/phyp/phypd/main.c)
 main_phypctl	:= $(wildcard userspace/phyp/phypctl/phypctl.c)
 main_hmc	:= $(wildcard userspace/hmc/hmc.c)
 main_vasimon	:= $(wildcard userspace/vasimon/vasimon.c)
+main_lpar-agent	:= $(wildcard userspace/agent/lpar-agent.c)
 
-PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl hmc vasimon,$(if $(main_$(p)),$(p))))
+PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl hmc vasimon lpar-agent,$(if $(main_$(p)),$(p))))
 PROG_FILES := $(PROGS:%=$(O)/%)
 # hmc goes by the names of the console's commands
 CONSOLE := migrlpar lslparmigr lssyscfg lshwres
@@ -205,6 +207,9 @@ $(O)/mspd $(O)/mspctl: $(O)/libmspd.a
 $(O)/vasi-phypd $(O)/phypctl: $(O)/libvasiphypd.a $(O)/libguestlink.a
 $(O)/hmc: $(O)/libhmc.a
 $(O)/mspd $(O)/vasimon $(O)/unit/test_driver_nl: MORE_LIBS = $(NL_LIBS)
+# It is for partitions that have nothing else of ours, and no library but libc
+$(O)/lpar-agent: $(call objs,$(agent_SRCS))
+$(O)/lpar-agent: PKG_LIBS =
 
 $(CONSOLE_FILES): $(O)/hmc
 	$(Q)ln -sf hmc $@
@@ -235,7 +240,7 @@ $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
 
 ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) $(guestlink_SRCS) \
 	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
-	$(hmc_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
+	$(hmc_SRCS) $(agent_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
 	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS) \
 	$(FUZZ_MOVER_SRCS))
 -include $(ALL_OBJS:.o=.d)
@@ -496,7 +501,7 @@ $(O)/docs/man/.built: $(wildcard Documentation/man/*.rst) Documentation/conf.py
 # Static checks
 
 C_FILES := $(codec_SRCS) $(common_SRCS) $(violink_SRCS) $(libvasi_SRCS) \
-	$(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) $(hmc_SRCS) \
+	$(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) $(hmc_SRCS) $(agent_SRCS) \
 	$(foreach p,$(PROGS),$(main_$(p)))
 
 PHONY += sparse checkpatch

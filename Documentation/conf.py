@@ -22,6 +22,7 @@ man_pages = [
         ("phypctl", "manage a managed system", 1),
         ("vasimon", "print events of the VASI driver", 1),
         ("console", "the systems that the management console knows", 5),
+        ("lpar-agent", "take part in the migration of a partition", 8),
         ("mspd", "the mover daemon", 8),
         ("vasi-phypd", "a managed system", 8))
 ]

@@ -25,7 +25,8 @@ import sys
 import lpm
 
 COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres")
-PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl", "vasimon")
+PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl", "vasimon",
+            "lpar-agent")
 OPERATOR, STRANGER = 61098, 61099
 
 
