@@ -117,12 +117,13 @@ phypd_SRCS   := $(sort $(filter-out %/main.c,$(wildcard userspace/phyp/phypd/*.c
 mspd_SRCS    := $(sort $(filter-out $(MSPD_MAINS),$(wildcard userspace/mspd/*.c)))
 hmc_SRCS     := $(sort $(filter-out %/hmc.c,$(wildcard userspace/hmc/*.c)))
 agent_SRCS   := $(sort $(filter-out %/lpar-agent.c,$(wildcard userspace/agent/*.c)))
+vswitch_SRCS := $(sort $(filter-out %/vasi-vswitch.c,$(wildcard userspace/vswitch/*.c)))
 
 objs = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 # Archives: what is installed, and what only our own programs and tests use
 LIBS	  := libvasi libphyp libviolink libvasicodec libcommon
-INNER	  := libmspd libvasiphypd libhmc libguestlink
+INNER	  := libmspd libvasiphypd libhmc libguestlink libvswitch
 LIB_FILES := $(LIBS:%=$(O)/%.a)
 ARCHIVES  := $(LIB_FILES) $(INNER:%=$(O)/%.a)
 
@@ -135,6 +136,7 @@ $(O)/libvasiphypd.a:	$(call objs,$(phypd_SRCS))
 $(O)/libguestlink.a:	$(call objs,$(guestlink_SRCS))
 $(O)/libmspd.a:		$(call objs,$(mspd_SRCS))
 $(O)/libhmc.a:		$(call objs,$(hmc_SRCS))
+$(O)/libvswitch.a:	$(call objs,$(vswitch_SRCS))
 
 # program <- main file, when it is there
 main_mspd	:= $(wildcard userspace/mspd/mspd.c)
@@ -144,8 +146,10 @@ main_phypctl	:= $(wildcard userspace/phyp/phypctl/phypctl.c)
 main_hmc	:= $(wildcard userspace/hmc/hmc.c)
 main_vasimon	:= $(wildcard userspace/vasimon/vasimon.c)
 main_lpar-agent	:= $(wildcard userspace/agent/lpar-agent.c)
+main_vasi-vswitch := $(wildcard userspace/vswitch/vasi-vswitch.c)
 
-PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl hmc vasimon lpar-agent,$(if $(main_$(p)),$(p))))
+PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl hmc vasimon lpar-agent \
+	vasi-vswitch,$(if $(main_$(p)),$(p))))
 PROG_FILES := $(PROGS:%=$(O)/%)
 # hmc goes by the names of the console's commands
 CONSOLE := migrlpar lslparmigr lssyscfg lshwres
@@ -206,6 +210,7 @@ link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) \
 $(O)/mspd $(O)/mspctl: $(O)/libmspd.a
 $(O)/vasi-phypd $(O)/phypctl: $(O)/libvasiphypd.a $(O)/libguestlink.a
 $(O)/hmc: $(O)/libhmc.a
+$(O)/vasi-vswitch: $(O)/libvswitch.a
 $(O)/mspd $(O)/vasimon $(O)/unit/test_driver_nl: MORE_LIBS = $(NL_LIBS)
 # It is for partitions that have nothing else of ours, and no library but libc
 $(O)/lpar-agent: $(call objs,$(agent_SRCS))
@@ -240,7 +245,7 @@ $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
 
 ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) $(guestlink_SRCS) \
 	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
-	$(hmc_SRCS) $(agent_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
+	$(hmc_SRCS) $(agent_SRCS) $(vswitch_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
 	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS) \
 	$(FUZZ_MOVER_SRCS))
 -include $(ALL_OBJS:.o=.d)
@@ -502,6 +507,7 @@ $(O)/docs/man/.built: $(wildcard Documentation/man/*.rst) Documentation/conf.py
 
 C_FILES := $(codec_SRCS) $(common_SRCS) $(violink_SRCS) $(libvasi_SRCS) \
 	$(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) $(hmc_SRCS) $(agent_SRCS) \
+	$(vswitch_SRCS) $(guestlink_SRCS) \
 	$(foreach p,$(PROGS),$(main_$(p)))
 
 PHONY += sparse checkpatch

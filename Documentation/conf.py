@@ -24,5 +24,6 @@ man_pages = [
         ("console", "the systems that the management console knows", 5),
         ("lpar-agent", "take part in the migration of a partition", 8),
         ("mspd", "the mover daemon", 8),
-        ("vasi-phypd", "a managed system", 8))
+        ("vasi-phypd", "a managed system", 8),
+        ("vasi-vswitch", "an Ethernet switch for guests that move", 8))
 ]

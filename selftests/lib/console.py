@@ -26,7 +26,7 @@ import lpm
 
 COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres")
 PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl", "vasimon",
-            "lpar-agent")
+            "lpar-agent", "vasi-vswitch")
 OPERATOR, STRANGER = 61098, 61099
 
 
