@@ -28,7 +28,21 @@
 #define SEND_FRAMES	16
 #define TICK_USEC	1000000
 /* Lines of one kind a second; who connects is not to fill a disk */
-#define LOG_LINES	10
+#define LOG_LINES	20
+
+/**
+ * enum log_kind - lines that others can cause as often as they like
+ * @LOG_PORTS:	connected, closed
+ * @LOG_MOVES:	an address is elsewhere
+ * @LOG_WRONG:	what should not be
+ * @LOG_KINDS:	how many there are
+ */
+enum log_kind {
+	LOG_PORTS,
+	LOG_MOVES,
+	LOG_WRONG,
+	LOG_KINDS,
+};
 
 /**
  * struct port_counts - what a port did
@@ -110,7 +124,7 @@ struct port {
  * @closed_count: how many
  * @turned_away: connections that there was no slot for
  * @number:	of the last port
- * @lines:	logged since the last tick
+ * @lines:	logged since the last tick, of each kind
  * @unlogged:	lines that were not
  */
 struct ports {
@@ -124,15 +138,14 @@ struct ports {
 	uint64_t closed_count;
 	uint64_t turned_away;
 	uint64_t number;
-	unsigned int lines;
+	unsigned int lines[LOG_KINDS];
 	uint64_t unlogged;
 };
 
-/* May a line be logged that others can cause as often as they like? */
-static bool may_log(struct ports *ports)
+static bool may_log(struct ports *ports, enum log_kind kind)
 {
-	if (ports->lines < LOG_LINES) {
-		ports->lines++;
+	if (ports->lines[kind] < LOG_LINES) {
+		ports->lines[kind]++;
 		return true;
 	}
 	ports->unlogged++;
@@ -339,7 +352,7 @@ static void port_moved(void *data, const uint8_t *mac, unsigned int from, unsign
 	char name[32] = "one that has gone";
 
 	port->counts.moves++;
-	if (!may_log(ports))
+	if (!may_log(ports, LOG_MOVES))
 		return;
 	if (from != VSWITCH_NO_PORT)
 		snprintf(name, sizeof(name), "port %" PRIu64, ports->slots[from]->number);
@@ -368,7 +381,7 @@ static void port_close(struct port *port, const char *why)
 {
 	struct ports *ports = port->ports;
 
-	if (may_log(ports))
+	if (may_log(ports, LOG_PORTS))
 		log_info("port %" PRIu64 ": %s; %" PRIu64 " frames came from it, %" PRIu64
 			 " went there, %" PRIu64 " were dropped", port->number, why,
 			 port->counts.in_frames, port->counts.out_frames,
@@ -395,7 +408,7 @@ static int take_frames(struct port *port)
 		memcpy(&length, port->in + at, LENGTH_BYTES);
 		length = ntohl(length);
 		if (length < VSWITCH_MIN_FRAME || length > VSWITCH_MAX_FRAME) {
-			if (may_log(port->ports))
+			if (may_log(port->ports, LOG_WRONG))
 				log_warning("port %" PRIu64 ": a frame of %" PRIu32
 					    " bytes; allowed are %d to %d", port->number,
 					    length, VSWITCH_MIN_FRAME, VSWITCH_MAX_FRAME);
@@ -483,7 +496,7 @@ static int port_new(struct ports *ports, unsigned int slot, int fd)
 	port->number = ++ports->number;
 	ports->slots[slot] = port;
 	vswitch_port_up(ports->table, slot);
-	if (may_log(ports))
+	if (may_log(ports, LOG_PORTS))
 		log_info("port %" PRIu64 ": connected by process %d", port->number,
 			 (int)port->pid);
 	return 0;
@@ -501,7 +514,7 @@ static void connected(struct ports *ports, int fd)
 		return;
 	close(fd);
 	ports->turned_away++;
-	if (!may_log(ports))
+	if (!may_log(ports, LOG_WRONG))
 		return;
 	if (ret == -EUSERS)
 		log_warning("a connection was turned away: there are %d ports",
@@ -534,7 +547,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *data)
 	if (ports->unlogged)
 		log_info("%" PRIu64 " more lines like these", ports->unlogged);
 	ports->unlogged = 0;
-	ports->lines = 0;
+	memset(ports->lines, 0, sizeof(ports->lines));
 	sd_event_source_set_enabled(ports->accept_source, SD_EVENT_ON);
 	sd_event_source_set_time(source, usec + TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
