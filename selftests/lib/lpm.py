@@ -22,6 +22,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -169,6 +170,15 @@ def programs():
 
 programs.directory = None
 
+
+def copied(path):
+    """A file where every user can read it."""
+    copy = os.path.join(programs(), os.path.basename(path))
+    if not os.path.exists(copy):
+        shutil.copy(path, copy)
+        os.chmod(copy, 0o755)
+    return copy
+
 SANITIZER_REPORT = re.compile(
     r"ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|"
     r"SUMMARY: \w+Sanitizer")
@@ -308,12 +318,27 @@ class System:
         self.phypd = Daemon(lab, "phyp-" + name, [
             programs() + "/vasi-phypd", "--name", name,
             "--socket", self.phyp_path, "--state-dir", self.state_dir,
-            "--device", "msp0=" + self.device_path] +
+            "--device", "msp0=" + self.device_path] + self.guests(lab, name) +
             [a.replace("{dir}", self.phyp_dir) for a in phyp_args])
         self.msp_args = [a.replace("{dir}", self.msp_dir) for a in msp_args]
         self.mspd = Daemon(lab, "msp-" + name, None)
         self.tls_dir = os.path.join(self.msp_dir, "tls")
         self.identity = make_identity(lab, self.tls_dir, "msp-" + name)
+
+    def guests(self, lab, name):
+        """Options for a system that has guests, where the plug-in was built."""
+        plugin = os.path.join(BUILD, "qemu/spapr-vasi.so")
+        if not os.path.exists(plugin):
+            return []
+        options = ["--qemu-plugin", copied(plugin)]
+        if lab.root:
+            # Its user may not open the system's
+            path = self.phyp_dir + "/userfaultfd"
+            device = os.stat("/dev/userfaultfd").st_rdev
+            os.mknod(path, 0o600 | stat.S_IFCHR, device)
+            own(lab, "phyp-" + name, path)
+            options += ["--userfaultfd", path]
+        return options
 
     def start(self):
         self.phypd.start(self.phyp_path)

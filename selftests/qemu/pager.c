@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/userfaultfd.h>
 
@@ -18,28 +17,22 @@
  * It has to see faults of the kernel, too, in system calls that read or write the
  * guest's memory, so UFFD_USER_MODE_ONLY is of no use.
  */
-static int open_userfaultfd(void)
+static int new_userfaultfd(int device)
 {
-	int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
-	int fd = -1;
+	int fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
 
-	if (device >= 0) {
-		fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
-		close(device);
-	}
-	if (fd < 0)
-		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	return fd < 0 ? -errno : fd;
 }
 
 /**
  * pager_register() - a userfaultfd for missing and minor faults
+ * @device:	/dev/userfaultfd, opened
  * @start:	of a shared mapping
  * @bytes:	its size
  *
  * Return: descriptor, or a negative errno.
  */
-int pager_register(void *start, size_t bytes)
+int pager_register(int device, void *start, size_t bytes)
 {
 	const __u64 features = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM;
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
@@ -47,7 +40,7 @@ int pager_register(void *start, size_t bytes)
 		.range = { .start = (uintptr_t)start, .len = bytes },
 		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR,
 	};
-	int fd = open_userfaultfd(), error;
+	int fd = new_userfaultfd(device), error;
 
 	if (fd < 0)
 		return fd;

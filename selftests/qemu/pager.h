@@ -4,6 +4,6 @@
 
 #include <stddef.h>
 
-int pager_register(void *start, size_t bytes);
+int pager_register(int device, void *start, size_t bytes);
 
 #endif

@@ -118,9 +118,9 @@ static void take_stream(struct partition *p, uint64_t stream, uint64_t state)
  * The descriptor stays open here, too: with its last one every fault would be resolved
  * as if the missing pages were empty ones.
  */
-static void take_pager(struct partition *p)
+static void take_pager(struct partition *p, int device)
 {
-	int fd = pager_register(p->ram_start, p->ram_bytes);
+	int fd = pager_register(device, p->ram_start, p->ram_bytes);
 
 	partition_tell(p, GUEST_PAGER_SET, fd < 0 ? -fd : 0, 0, 0, fd);
 	if (fd < 0)
@@ -131,16 +131,20 @@ static void take_pager(struct partition *p)
 }
 
 static void take_message(struct partition *p, enum guest_message_type type,
-			 const uint64_t value[3])
+			 const uint64_t value[3], int fd)
 {
 	bool bare = !value[0] && !value[1] && !value[2];
 
+	/* Only this one has a descriptor, and has to */
+	if ((type == GUEST_PAGER) != (fd >= 0))
+		bare = false;
+
 	if (type == GUEST_SCAN && bare)
 		take_scan(p);
-	else if (type == GUEST_STREAM && !value[2])
+	else if (type == GUEST_STREAM && !value[2] && fd < 0)
 		take_stream(p, value[0], value[1]);
 	else if (type == GUEST_PAGER && bare)
-		take_pager(p);
+		take_pager(p, fd);
 	else
 		partition_fail(p, "message of type %u is wrong", type);
 }
@@ -160,11 +164,10 @@ static void link_ready(void *opaque)
 			partition_fail(p, "vasi-phypd has gone");
 		} else if (ret) {
 			partition_fail(p, "receiving: %s", strerror(-ret));
-		} else if (fd >= 0) {
-			close(fd);
-			partition_fail(p, "a descriptor with message of type %u", type);
 		} else {
-			take_message(p, type, value);
+			take_message(p, type, value, fd);
+			if (fd >= 0)
+				close(fd);
 		}
 	}
 }

@@ -36,7 +36,8 @@
  * @GUEST_SIGNAL: QEMU: H_VASI_SIGNAL cancelled the stream: value[0] stream id, value[1]
  *	reason
  * @GUEST_PAGER: to QEMU: register a userfaultfd over the RAM, for missing and for minor
- *	faults.  Answered with @GUEST_PAGER_SET
+ *	faults; descriptor: /dev/userfaultfd, so that QEMU needs no right to open it.
+ *	Answered with @GUEST_PAGER_SET
  * @GUEST_PAGER_SET: QEMU: value[0] 0 or an errno; descriptor if 0: the userfaultfd
  */
 enum guest_message_type {

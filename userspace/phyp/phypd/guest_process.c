@@ -82,9 +82,8 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 			 *said ? ": " : "", said);
 		p->ended(p->ctx, why);
 	} else {
-		/* guest_process_end() has left it to the loop */
+		/* guest_process_end() has left the last reference to the loop */
 		sd_event_source_set_floating(source, false);
-		sd_event_source_unref(source);
 	}
 	return 0;
 }

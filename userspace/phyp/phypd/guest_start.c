@@ -3,6 +3,7 @@
  * A guest's QEMU and its connections come and go.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,23 @@
 #define MESSAGES_PER_EVENT	64
 
 /* ---- It gets ready ---- */
+
+/* QEMU need not have the right to open it */
+static void ask_pager(struct guest *g)
+{
+	static const uint64_t nothing[3];
+	const char *path = g->system->params.userfaultfd;
+	int device = open(path, O_RDWR | O_CLOEXEC);
+
+	if (device < 0) {
+		guest_break(g, "%s: %s: pages that are missing could not be fetched", path,
+			    strerror(errno));
+		return;
+	}
+	if (guest_link_send(g->link, GUEST_PAGER, nothing, device))
+		guest_break(g, "QEMU's plug-in does not take messages");
+	close(device);
+}
 
 static void look_whether_ready(struct guest *g)
 {
@@ -35,7 +53,7 @@ static void look_whether_ready(struct guest *g)
 	if (guest_punch(g, 0, g->memory->bytes))
 		guest_break(g, "its memory cannot be emptied: %s", strerror(errno));
 	else
-		guest_say(g, GUEST_PAGER, 0, 0);
+		ask_pager(g);
 }
 
 static bool pager_present(void *ctx, uint64_t offset)

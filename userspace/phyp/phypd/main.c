@@ -44,6 +44,8 @@ static const char usage_text[] =
 "  --fault-injection     allow \"debug\" in stream.create\n"
 "  --qemu PROGRAM        that runs guests (default: qemu-system-ppc64)\n"
 "  --qemu-plugin FILE    plug-in for it (spapr-vasi.so); without one there are no guests\n"
+"  --userfaultfd FILE    device for pages that a guest misses (default:\n"
+"                        /dev/userfaultfd)\n"
 "  --log-level LEVEL     error, warning, info or debug (default: info)\n"
 "  --help, --version\n";
 
@@ -66,7 +68,7 @@ enum {
 	OPT_NAME = 256, OPT_SOCKET, OPT_STATE_DIR, OPT_DEVICE, OPT_SOCKET_MODE,
 	OPT_MEMORY, OPT_OVERCOMMIT, OPT_REGION_SIZE, OPT_STREAMS, OPT_OPENS,
 	OPT_NO_INDIRECT, OPT_NO_DIRTY_MAP, OPT_DIRTY_MAP_ECHO, OPT_FAULT_INJECTION,
-	OPT_QEMU, OPT_QEMU_PLUGIN, OPT_LOG_LEVEL, OPT_HELP, OPT_VERSION,
+	OPT_QEMU, OPT_QEMU_PLUGIN, OPT_USERFAULTFD, OPT_LOG_LEVEL, OPT_HELP, OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -86,6 +88,7 @@ static const struct option long_options[] = {
 	{ "fault-injection", no_argument, NULL, OPT_FAULT_INJECTION },
 	{ "qemu", required_argument, NULL, OPT_QEMU },
 	{ "qemu-plugin", required_argument, NULL, OPT_QEMU_PLUGIN },
+	{ "userfaultfd", required_argument, NULL, OPT_USERFAULTFD },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -241,6 +244,9 @@ static void parse_option(struct options *o, int option, char *arg, const char *w
 		check_plugin(arg);
 		p->qemu_plugin = arg;
 		break;
+	case OPT_USERFAULTFD:
+		p->userfaultfd = arg;
+		break;
 	case OPT_LOG_LEVEL:
 		if (log_parse_level(arg, &level))
 			usage_error("--log-level %.64s: not error, warning, info or debug",
@@ -281,6 +287,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		.indirect = true,
 		.dirty_map = true,
 		.qemu = "qemu-system-ppc64",
+		.userfaultfd = "/dev/userfaultfd",
 	};
 	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1)
 		parse_option(o, option, optarg, argv[optind - 1]);

@@ -40,6 +40,7 @@ struct managed_stream;
  * @dirty_map_echo: echo a request for it
  * @fault_injection: allow "debug" in stream.create
  * @qemu:	program that runs guests
+ * @userfaultfd: device that makes pages that are missing known
  * @qemu_plugin: its plug-in; NULL = there are no guests
  */
 struct system_params {
@@ -58,6 +59,7 @@ struct system_params {
 	bool fault_injection;
 	const char *qemu;
 	const char *qemu_plugin;
+	const char *userfaultfd;
 };
 
 /**
