@@ -167,6 +167,10 @@ TOOL_LIB_SRCS := selftests/tools/raw.c
 TOOL_SRCS := $(sort $(filter-out $(TOOL_LIB_SRCS),$(wildcard selftests/tools/*.c)))
 TOOL_FILES := $(TOOL_SRCS:selftests/tools/%.c=$(O)/tools/%)
 
+# What runs in a partition while it moves: each file is a program
+INSIDE_SRCS := $(sort $(wildcard selftests/guest/inside/*.c))
+INSIDE_FILES := $(INSIDE_SRCS:selftests/guest/inside/%.c=$(O)/inside/%)
+
 FUZZ_SRCS := $(sort $(wildcard selftests/fuzz/fuzz_*.c))
 FUZZ_FILES := $(FUZZ_SRCS:selftests/fuzz/%.c=$(O)/fuzz/%)
 # What the fuzzer of the mover has in place of sockets, threads and the VIO link
@@ -176,7 +180,7 @@ FUZZ_MOVER_SRCS := $(sort $(wildcard selftests/fuzz/mover_*.c))
 
 PHONY += all tests
 all: $(LIB_FILES) $(PROG_FILES) $(CONSOLE_FILES)
-tests: all $(UNIT_FILES) $(TOOL_FILES)
+tests: all $(UNIT_FILES) $(TOOL_FILES) $(INSIDE_FILES)
 
 # Written anew when compiler or flags change, so that everything is rebuilt
 $(O)/.flags: FORCE | $(O)/.deps
@@ -235,6 +239,12 @@ $(TOOL_FILES): $(O)/tools/%: $(O)/obj/selftests/tools/%.o \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(link)
 
+# No library but libc
+$(INSIDE_FILES): $(O)/inside/%: $(O)/obj/selftests/guest/inside/%.o
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $<
+
 $(O)/fuzz/fuzz_mover: $(call objs,$(FUZZ_MOVER_SRCS))
 
 $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
@@ -247,7 +257,7 @@ ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) $(guestlink
 	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
 	$(hmc_SRCS) $(agent_SRCS) $(vswitch_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
 	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS) \
-	$(FUZZ_MOVER_SRCS))
+	$(FUZZ_MOVER_SRCS) $(INSIDE_SRCS))
 -include $(ALL_OBJS:.o=.d)
 
 # Packages
@@ -317,7 +327,8 @@ guest-programs:
 	$(Q)sysroot=$$($(PYTHON) -B selftests/guest/sysroot.py $(GUEST_ARCH)) && \
 	MAKEFLAGS= $(MAKE) $(JOBS) $(if $(V),V=$(V)) O=build-$(GUEST_ARCH) \
 		CROSS_COMPILE=$(GUEST_CROSS) SYSROOT=$$sysroot all \
-		build-$(GUEST_ARCH)/tools/driver_bench
+		build-$(GUEST_ARCH)/tools/driver_bench \
+		$(INSIDE_FILES:$(O)/%=build-$(GUEST_ARCH)/%)
 	$(Q)$(MAKE) kselftests
 
 # Tests of the driver, as in a kernel's tree: what they share with its other tests
