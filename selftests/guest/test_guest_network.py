@@ -77,12 +77,7 @@ class Reached(guest.Guest):
             with Pinger(self.gateway.ports[ECHO]) as pinger:
                 pinger.wait_count(MESSAGES)
                 self.report = pinger.stop()
-            with socket.create_connection(
-                    ("127.0.0.1", self.gateway.ports[ORDERS])) as orders:
-                orders.sendall(b"that was all\n")
-                orders.shutdown(socket.SHUT_WR)
-                # Until the guest has closed it, too
-                orders.recv(1)
+            self.gateway.say(ORDERS, b"that was all\n")
         except Exception as error:      # for the test that looks at it
             self.error = error
 

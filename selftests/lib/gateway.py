@@ -12,6 +12,7 @@ connections from this machine that it is told to forward.
 import ipaddress
 import json
 import re
+import socket
 import subprocess
 import tempfile
 
@@ -95,6 +96,24 @@ class Gateway:
                 raise RuntimeError("%s: %s" % (command, answer["error"]))
             if "return" in answer:
                 return answer["return"]
+
+    def say(self, port, data):
+        """Send something to a port of the guest, and wait until it has closed.
+
+        The gateway accepts before it knows whether the guest does: it is tried until
+        nobody resets it.
+        """
+        def attempt():
+            try:
+                with socket.create_connection(("127.0.0.1", self.ports[port]),
+                                              lpm.PATIENCE_S) as connection:
+                    connection.sendall(data)
+                    connection.shutdown(socket.SHUT_WR)
+                    return not connection.recv(1)
+            except OSError:
+                return False
+
+        lpm.until("the guest takes it", attempt)
 
     def stop(self):
         if not self.process:
