@@ -466,9 +466,14 @@ static void demanded_page_is_asked_for(void **unused)
 	ts_drain(&ts->tgt);
 	assert_int_equal(ts->reverse[0].nops + ts->reverse[1].nops, 1);
 	assert_true(ts_gather(ts, &ts->reverse[0], &ts->tgt, 0));
-	assert_int_equal(ts->reverse[0].nbytes, 24);
+	/* The page first, then those around it */
+	assert_int_equal(ts->reverse[0].nbytes, 48);
 	assert_int_equal(ts->reverse[0].bytes[0], PHYP_REC_DEMAND);
 	assert_int_equal(ts->reverse[0].bytes[15], 65);
+	assert_int_equal(ts->reverse[0].bytes[19], 1);
+	assert_int_equal(ts->reverse[0].bytes[24], PHYP_REC_DEMAND);
+	assert_int_equal(ts->reverse[0].bytes[39], 64);
+	assert_int_equal(ts->reverse[0].bytes[43], PAGES - 64);
 	ts_stats(&ts->tgt, &stats);
 	assert_int_equal(stats.demanded, 1);
 	page(ts, 0, PHYP_REC_FINAL, 65, 0, 0, 4120);

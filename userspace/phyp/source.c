@@ -15,9 +15,15 @@
 #include "phyp/internal.h"
 
 #define CHUNK_BYTES		(1u << 20)
-/* A demanded page waits behind what its session has queued: keep that little */
-#define FINAL_QUEUED_BYTES	(8u << 20)
+/*
+ * A demanded page waits behind what its session has queued: keep that to so many
+ * milliseconds of what movers have taken lately
+ */
+#define FINAL_QUEUED_MS		5
+#define FINAL_QUEUED_MOST	(8u << 20)
+#define FINAL_QUEUED_LEAST	(32u << 10)
 #define FINAL_OP_BYTES		(256u << 10)
+#define RATE_SAMPLE_NS		20000000ULL
 /* Payload of one BITMAP or STATE record */
 #define PIECE_BYTES		4096
 
@@ -677,11 +683,28 @@ static enum fill fill_one(struct op_build *op)
 
 /* ---- Building and sending one operation ---- */
 
+static uint64_t final_queued_bytes(const struct phyp_source *src)
+{
+	uint64_t bytes = src->rate * FINAL_QUEUED_MS / 1000 / src->members;
+
+	if (bytes > FINAL_QUEUED_MOST)
+		return FINAL_QUEUED_MOST;
+	return bytes > FINAL_QUEUED_LEAST ? bytes : FINAL_QUEUED_LEAST;
+}
+
+static uint32_t final_op_bytes(const struct phyp_source *src)
+{
+	uint64_t bytes = final_queued_bytes(src);
+
+	return bytes < FINAL_OP_BYTES ? (uint32_t)bytes : FINAL_OP_BYTES;
+}
+
 static bool worth_trying(const struct phyp_session *s)
 {
 	if (!s->source.member || s->failed || s->closing)
 		return false;
-	return !s->source.handed_over || s->queued_bytes < FINAL_QUEUED_BYTES;
+	return !s->source.handed_over ||
+	       s->queued_bytes < final_queued_bytes(&s->stream->source);
 }
 
 /* Send one operation on @s if it has something to say; false if it has not */
@@ -699,8 +722,8 @@ static bool send_op(struct phyp_stream *stream, struct phyp_session *s)
 
 	if (!worth_trying(s))
 		return false;
-	if (s->source.handed_over && op.max_bytes > FINAL_OP_BYTES)
-		op.max_bytes = FINAL_OP_BYTES;
+	if (s->source.handed_over && op.max_bytes > final_op_bytes(&stream->source))
+		op.max_bytes = final_op_bytes(&stream->source);
 	op.b = phyp_op_begin(s, &dma, &op.seg);
 	if (!op.b)
 		return false;
@@ -805,6 +828,20 @@ static void requeue(struct phyp_stream *stream, const struct phyp_buffer *b)
 				b->runs[i].count);
 }
 
+static void measure_rate(struct phyp_stream *stream, uint64_t bytes)
+{
+	struct phyp_source *src = &stream->source;
+	uint64_t now = stream->phyp->ops->now_ns(stream->phyp->ctx);
+	uint64_t elapsed = now - src->rate_since_ns;
+
+	src->rate_bytes += bytes;
+	if (elapsed < RATE_SAMPLE_NS)
+		return;
+	src->rate = (src->rate + src->rate_bytes * 1000000ULL / (elapsed / 1000)) / 2;
+	src->rate_since_ns = now;
+	src->rate_bytes = 0;
+}
+
 void phyp_source_responded(struct phyp_session *s, struct phyp_buffer *b,
 			   enum vasi_status status)
 {
@@ -812,6 +849,7 @@ void phyp_source_responded(struct phyp_session *s, struct phyp_buffer *b,
 
 	if (!status) {
 		stream->source.taken = stream->incarnation;
+		measure_rate(stream, b->bytes);
 		return;
 	}
 	phyp_log(stream->phyp, LOG_WARNING,

@@ -10,6 +10,9 @@
 #include <asm/byteorder.h>
 #include "phyp/internal.h"
 
+#define DEMAND_AROUND		16	/* pages of 4 KiB */
+#define DEMAND_AROUND_SHIFT	12
+
 static struct phyp_pages *pages_of(const struct phyp_stream *stream)
 {
 	return &stream->params.lpar->pages;
@@ -796,6 +799,19 @@ void phyp_target_work(struct phyp_stream *stream)
 	}
 }
 
+/* Who touches a page touches those beside it next: a page of 64 KiB has sixteen */
+static void demand_around(struct phyp_stream *stream, uint64_t page)
+{
+	const struct phyp_pages *pages = pages_of(stream);
+	uint64_t first = page & ~(uint64_t)(DEMAND_AROUND - 1);
+	uint64_t count = pages->count - first;
+
+	if (pages->shift != DEMAND_AROUND_SHIFT)
+		return;
+	phyp_demands_push(&stream->target.demands, first,
+			  count < DEMAND_AROUND ? count : DEMAND_AROUND);
+}
+
 /**
  * phyp_target_demand - a processor waits for a page
  * @stream:	target stream
@@ -814,6 +830,7 @@ void phyp_target_demand(struct phyp_stream *stream, uint64_t page)
 	stream->stats.demanded++;
 	note_demand(stream, page);
 	phyp_demands_push(&tgt->demands, page, 1);
+	demand_around(stream, page);
 	phyp_target_work(stream);
 }
 
