@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A Linux partition moves, live, between two managed systems with native movers.
+
+A test for each move, and for what the partition itself and its kernel found: a pairwise
+choice of kernels, processors, loads, who suspends it, and what is there at Resumed.
+"--matrix" runs all of them (make soak).
+"""
+
+import argparse
+import itertools
+import os
+import re
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+
+import linux_lab  # noqa: E402
+import lpm  # noqa: E402
+import partition_guest  # noqa: E402
+import workload  # noqa: E402
+
+KERNELS = ("ppc64el-6.1", "ppc64el-6.12")
+MIB = 1 << 20
+# Each partition goes there and back in these ways
+WAYS = ("partition", "platform", "partition, all pages first")
+SHORT = (("ppc64el-6.1", 1, "memory"), ("ppc64el-6.12", 2, "memory"))
+# What Linux says when it has moved itself, once a move
+SAID = (r"mobility: calling ibm,suspend-me",
+        r"mobility: waiting for memory transfer to complete",
+        r"mobility: memory transfer completed")
+
+
+def loads():
+    """Name -> workloads beside the ticker."""
+    return {"memory": [workload.checker(48 * MIB, 16 * MIB)]}
+
+
+class Suite:
+    """Counts and shows."""
+
+    def __init__(self):
+        self.count = self.bad = 0
+
+    def result(self, name, wrong=None):
+        self.count += 1
+        self.bad += bool(wrong)
+        if wrong:
+            lpm.note(wrong)
+        print("%sok %d - %s" % ("not " if wrong else "", self.count, name), flush=True)
+
+    def attempt(self, name, function, *arguments):
+        """A test that fails by raising; returns whether it passed."""
+        try:
+            function(*arguments)
+        except Exception as error:      # whatever it is, the next one shall run
+            self.result(name, "%s: %s" % (type(error).__name__, error))
+            return False
+        self.result(name)
+        return True
+
+
+def move(lab, way):
+    suspend, _, all_first = way.partition(", ")
+    report = lab.go(suspend, all_pages_before_resume=bool(all_first))
+    lpm.note("%s: %s" % (way, report))
+    if all_first:
+        assert report.target["demanded"] == 0, report
+    # It goes on there: it has looked at something since, and found it well
+    lab.console.wait(r"^[a-z]+:? .*\bok\b", len(lab.console.lines))
+
+
+def check_kernel_log(lab, suspended):
+    """It has suspended and resumed itself so often, and complains of nothing."""
+    since = len(lab.console.lines)
+    lab.console.say("run dmesg; echo dmesg: end")
+    lab.console.wait("^dmesg: end$", since)
+    log = lab.console.texts()[since:]
+    wrong = [line for line in log if lab.machine.machine.splat(line)]
+    assert not wrong, wrong
+    for pattern in SAID:
+        seen = sum(bool(re.search(pattern, line)) for line in log)
+        assert seen == suspended, "%r: %d times, not %d: %s" % (
+            pattern, seen, suspended, [line for line in log if "mobility" in line])
+
+
+def end(lab):
+    lab.end()
+    lab.check()
+
+
+def case(suite, label, processors, load, ways):
+    """One partition, several moves, and what it says in the end."""
+    name = "%s, %d processors, %s: " % (label, processors, load)
+    machine = partition_guest.PartitionGuest(
+        label, ["ticker", *loads()[load]], processors=processors)
+    with linux_lab.LinuxLab(machine) as lab:
+        if not suite.attempt(name + "it starts", lab.begin):
+            return
+        for number, way in enumerate(ways, 1):
+            if not suite.attempt("%smove %d, %s" % (name, number, way), move, lab, way):
+                return
+        suite.attempt(name + "its kernel has suspended and resumed itself",
+                      check_kernel_log, lab, sum(w.startswith("partition") for w in ways))
+        suite.attempt(name + "nothing is lost, nothing is wrong", end, lab)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--matrix", action="store_true", help="everything")
+    options = parser.parse_args()
+    cases = list(itertools.product(KERNELS, (1, 2), loads())) \
+        if options.matrix else SHORT
+    print("1..%d" % (len(cases) * (3 + len(WAYS))), flush=True)
+    suite = Suite()
+    for label, processors, load in cases:
+        case(suite, label, processors, load, WAYS)
+    return suite.bad != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
