@@ -111,12 +111,8 @@ class Console(threading.Thread):
             self.changed.notify_all()
 
     def say(self, text):
-        """To the newest connection that is open."""
-        for connection in reversed(self.connections):
-            if connection.fileno() >= 0:
-                connection.sendall(text.encode() + b"\r")
-                return
-        raise ConnectionError("nobody is connected to " + self.path)
+        """To where the partition was heard last."""
+        self.connections[self.lines[-1].place].sendall(text.encode() + b"\r")
 
     def wait(self, pattern, since=0, timeout=PATIENCE_S):
         """The first line from number @since on that matches, once it is there."""
@@ -150,6 +146,30 @@ class Console(threading.Thread):
         self.listener.close()
         for connection in self.connections:
             connection.close()
+
+
+class Suite:
+    """Counts and shows."""
+
+    def __init__(self):
+        self.count = self.bad = 0
+
+    def result(self, name, wrong=None):
+        self.count += 1
+        self.bad += bool(wrong)
+        if wrong:
+            lpm.note(wrong)
+        print("%sok %d - %s" % ("not " if wrong else "", self.count, name), flush=True)
+
+    def attempt(self, name, function, *arguments):
+        """A test that fails by raising; returns whether it passed."""
+        try:
+            function(*arguments)
+        except Exception as error:      # whatever it is, the next one shall run
+            self.result(name, "%s: %s" % (type(error).__name__, error))
+            return False
+        self.result(name)
+        return True
 
 
 def blackout(ticks, before):

@@ -37,30 +37,6 @@ def loads():
     return {"memory": [workload.checker(48 * MIB, 16 * MIB)]}
 
 
-class Suite:
-    """Counts and shows."""
-
-    def __init__(self):
-        self.count = self.bad = 0
-
-    def result(self, name, wrong=None):
-        self.count += 1
-        self.bad += bool(wrong)
-        if wrong:
-            lpm.note(wrong)
-        print("%sok %d - %s" % ("not " if wrong else "", self.count, name), flush=True)
-
-    def attempt(self, name, function, *arguments):
-        """A test that fails by raising; returns whether it passed."""
-        try:
-            function(*arguments)
-        except Exception as error:      # whatever it is, the next one shall run
-            self.result(name, "%s: %s" % (type(error).__name__, error))
-            return False
-        self.result(name)
-        return True
-
-
 def move(lab, way):
     suspend, _, all_first = way.partition(", ")
     report = lab.go(suspend, all_pages_before_resume=bool(all_first))
@@ -113,7 +89,7 @@ def main():
     cases = list(itertools.product(KERNELS, (1, 2), loads())) \
         if options.matrix else SHORT
     print("1..%d" % (len(cases) * (3 + len(WAYS))), flush=True)
-    suite = Suite()
+    suite = linux_lab.Suite()
     for label, processors, load in cases:
         case(suite, label, processors, load, WAYS)
     return suite.bad != 0

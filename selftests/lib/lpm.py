@@ -328,7 +328,7 @@ class System:
     def guests(self, lab, name):
         """Options for a system that has guests, where the plug-in was built."""
         plugin = os.path.join(BUILD, "qemu/spapr-vasi.so")
-        if not os.path.exists(plugin):
+        if not lab.guests or not os.path.exists(plugin):
             return []
         options = ["--qemu-plugin", copied(plugin)]
         if lab.root:
@@ -411,12 +411,14 @@ class Lab:
         {dir} in them is the daemon's own directory
     @links: put relays into the VIO links
     @config: mspd's configuration, a dict for both
+    @guests: partitions may be QEMU guests, if the plug-in was built
     """
 
     ids = itertools.count(1)
     references = {}
 
-    def __init__(self, phyp=(), msp=(), links=False, config=None):
+    def __init__(self, phyp=(), msp=(), links=False, config=None, guests=True):
+        self.guests = guests
         self.root = os.geteuid() == 0
         self.directory = tempfile.mkdtemp(prefix="lpm.", dir="/tmp")
         os.chmod(self.directory, 0o755)

@@ -21,6 +21,8 @@
 
 #define SUSPEND_MS	30000
 #define DEMANDS		64
+/* A page that takes longer is worth a line in the log */
+#define WATCH_MS	5000
 
 static struct guest *of(struct home *home)
 {
@@ -356,14 +358,43 @@ static bool home_executing(struct home *home)
 	return state == GUEST_RUNNING || state == GUEST_ASKED;
 }
 
+/* Nothing is done about it: the page may still come, and the stream be recovered */
+static int on_watch(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct guest *g = data;
+
+	(void)usec;
+	if (g->home.client->present(g->home.ctx, g->watched)) {
+		g->watch = sd_event_source_disable_unref(g->watch);
+		return 0;
+	}
+	log_warning("partition %s: waits for the page at %#" PRIx64 " for %u s: is its source, or the connection to it, gone?",
+		    g->name, g->watched, WATCH_MS / 1000);
+	sd_event_source_set_time_relative(source, WATCH_MS * 1000);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static void watch(struct guest *g, uint64_t offset)
+{
+	if (g->watch)
+		return;
+	g->watched = offset;
+	if (sd_event_add_time_relative(g->system->event, &g->watch, CLOCK_MONOTONIC,
+				       WATCH_MS * 1000, 0, on_watch, g) < 0)
+		g->watch = NULL;
+}
+
 static void take_demands(struct guest *g)
 {
 	uint64_t offset[DEMANDS];
 	unsigned int n;
 
 	while (g->pager && (n = pager_take_demands(g->pager, offset, DEMANDS)))
-		for (unsigned int i = 0; i < n; i++)
+		for (unsigned int i = 0; i < n; i++) {
+			watch(g, offset[i]);
 			g->home.client->demand(g->home.ctx, offset[i]);
+		}
 }
 
 static void home_poll(struct home *home)

@@ -77,6 +77,8 @@ struct guest_transfer {
  * @broken:	why it is of no use any more; found out within an operation
  * @transfer:	of the device state
  * @timer:	a partition that was asked has to suspend itself until then
+ * @watch:	looks whether a page that is waited for has come
+ * @watched:	its offset
  */
 struct guest {
 	struct home home;
@@ -103,6 +105,8 @@ struct guest {
 	char *broken;
 	struct guest_transfer transfer;
 	sd_event_source *timer;
+	sd_event_source *watch;
+	uint64_t watched;
 };
 
 /* guest.c */

@@ -16,7 +16,7 @@
 #include "phyp/phypd/guest_process.h"
 
 /* Most of what it said last that is told on */
-#define SAID_BYTES	160
+#define SAID_BYTES	400
 #define EXIT_NOT_STARTED 127
 
 /**
@@ -46,25 +46,23 @@ static void free_process(void *data)
 	free(p);
 }
 
-/* The last line of what it said, without what could not be printed */
-static void read_last_line(const char *path, char text[SAID_BYTES])
+/* The last of what it said, on one line, without what could not be printed */
+static void read_last_words(const char *path, char text[SAID_BYTES])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
 	off_t from = end > SAID_BYTES - 1 ? end - (SAID_BYTES - 1) : 0;
 	ssize_t got = fd < 0 ? 0 : pread(fd, text, SAID_BYTES - 1, from);
-	char *line;
 
 	if (fd >= 0)
 		close(fd);
 	text[got > 0 ? got : 0] = '\0';
 	while (got > 0 && text[got - 1] == '\n')
 		text[--got] = '\0';
-	line = strrchr(text, '\n');
-	if (line)
-		memmove(text, line + 1, strlen(line + 1) + 1);
 	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
+		if (*c == '\n')
+			*c = '|';
+		else if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
 			*c = '?';
 }
 
@@ -75,7 +73,7 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *data)
 
 	p->reaped = true;
 	if (p->ended) {
-		read_last_line(p->output, said);
+		read_last_words(p->output, said);
 		snprintf(why, sizeof(why), "QEMU, process %d, %s %d%s%s", (int)p->pid,
 			 info->si_code == CLD_EXITED ? "ended with status" :
 			 "was ended by signal", info->si_status,

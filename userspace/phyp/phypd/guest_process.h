@@ -15,7 +15,7 @@
 #define GUEST_MAX_PROCESSORS	16
 #define GUEST_MAX_NETWORKS	4
 #define GUEST_MAX_ARGUMENTS	64
-#define GUEST_ERROR_BYTES	256
+#define GUEST_ERROR_BYTES	512
 
 /* Descriptors that QEMU inherits, by their number there */
 enum guest_fd {

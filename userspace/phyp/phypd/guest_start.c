@@ -319,6 +319,7 @@ int guest_start_qemu(struct guest *g, bool incoming)
 void guest_end_qemu(struct guest *g)
 {
 	g->timer = sd_event_source_disable_unref(g->timer);
+	g->watch = sd_event_source_disable_unref(g->watch);
 	guest_transfer_end(g);
 	g->process = guest_process_end(g->process);
 	g->qmp = qmp_free(g->qmp);
