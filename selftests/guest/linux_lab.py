@@ -252,6 +252,18 @@ class LinuxLab(lpm.Lab):
         system.phyp("partition.tell", name=self.name, phase=phase, stream_id=stream_id,
                     timeout_ms=seconds * 1000)
 
+    def reserve(self, system):
+        """False while one of its name is just being removed, and not shown any more."""
+        gone = system.partition_state(self.name) == "absent"
+        try:
+            system.phyp("partition.reserve", name=self.name,
+                        memory=self.machine.memory_bytes, guest=self.description)
+        except lpm.RpcError as error:
+            if error.code != lpm.EXISTS or not gone:
+                raise
+            return False
+        return True
+
     def prepare(self, suspend="partition", debug=None, target_debug=None, **stream):
         """Streams on both sides; the partition knows of it.  Returns a lpm.Move."""
         source, target = self.here, self.there
@@ -259,8 +271,7 @@ class LinuxLab(lpm.Lab):
                          back=source is self.b)
         if suspend == "partition":
             self.tell(source, "check", move.stream_id)
-        target.phyp("partition.reserve", name=self.name,
-                    memory=self.machine.memory_bytes, guest=self.description)
+        lpm.until("the shell is made", lambda: self.reserve(target))
         for system, role, words in ((source, "source", debug),
                                     (target, "target", target_debug)):
             more = dict(stream, debug=words) if words else stream

@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
@@ -25,7 +26,7 @@ SLOW = 2 * MIB          # bytes a second: a move that does not end by itself
 
 
 def make_lab(**more):
-    load = workload.checker(32 * MIB, 8 * MIB)
+    load = workload.checker(32 * MIB)
     machine = partition_guest.PartitionGuest(LABEL, ["ticker", load])
     return linux_lab.LinuxLab(machine, **more)
 
@@ -218,7 +219,7 @@ def planted_difference(lab):
 
 def demanded(lab):
     """It dirties faster than it may be sent; it moves in time, and pages are demanded."""
-    report = lab.go(source={"limit": 24 * MIB,
+    report = lab.go(source={"limit": 16 * MIB,
                             "suspend": {"downtime_ms": 1, "pass_limit": 2,
                                         "timeout_s": 3}})
     lpm.note(report)
@@ -228,23 +229,43 @@ def demanded(lab):
     assert report.seconds < 60, report
 
 
-def pager_stalls(lab):
-    """The source stops after Resumed: processors wait, nobody else does."""
+def begin_resumed(lab):
+    """It runs on the target, and most of what it has written last is missing there."""
     move = lab.prepare()
     move.source.update(limit=4 * MIB, suspend={"downtime_ms": 1, "pass_limit": 1,
                                                "timeout_s": 1})
     move.start_target().start_source()
     lpm.until("it runs there", lambda: move.dst.stream(
         move.stream_id)["state"] == "Resumed", 60)
-    with stopped(move.src.phypd):
+    return move, time.monotonic_ns()
+
+
+def source_stalls(lab):
+    """Its mover stops after Resumed: processors wait, nobody else does."""
+    move, began = begin_resumed(lab)
+    with stopped(move.src.mspd):
         lpm.until("the log says that it waits",
                   lambda: "waits for the page at" in move.dst.phypd.log())
         # Its platform answers meanwhile
         assert move.dst.partition(lab.name)["guest"]["faults"] > 0
-    began = move.dst.stream(move.stream_id)["created_ns"]
+    move.src.msp("limit", stream_id=move.stream_id, bytes_per_second=0)
     report = lab.finish(move, began)
     lpm.note(report)
     assert report.target["demand_us"]["max"] >= 4000000, report.target["demand_us"]
+
+
+def mover_is_lost(lab):
+    """It is killed after Resumed: processors wait until there is a new one."""
+    move, began = begin_resumed(lab)
+    move.src.mspd.kill()
+    lpm.until("the stream is parked", lambda: all(
+        s.stream(move.stream_id)["parked"] for s in (move.src, move.dst)))
+    move.src.start_mspd()
+    del move.source["limit"], move.source["suspend"]
+    move.start_target().start_source()
+    report = lab.finish(move, began)
+    lpm.note(report)
+    assert report.target["incarnation"] == 2, report.target
 
 
 class stopped:
@@ -305,7 +326,8 @@ WITH_LAB = (
     ("the target's QEMU crashes: it runs on where it was", target_crashes),
     ("the target's QEMU crashes when all is loaded: the same", target_crashes_loaded),
     ("what is dirtied faster than sent moves in time, by demand", demanded),
-    ("a source that stalls after Resumed is told of, and goes on", pager_stalls),
+    ("a source that stalls after Resumed is told of, and goes on", source_stalls),
+    ("a mover that is lost after Resumed is replaced", mover_is_lost),
     ("nothing is lost, nothing is wrong", lambda lab: (lab.end(), lab.check())),
     ("the source's QEMU crashes: the stream aborts because of it", source_crashes),
     ("it starts again", lambda lab: lab.begin()),
