@@ -52,15 +52,28 @@ int guest_link_send(int socket, enum guest_message_type type, const uint64_t val
 	return sent == (ssize_t)sizeof(message) ? 0 : -EIO;
 }
 
-static int passed_fd(struct msghdr *header)
+/* Takes what has been passed: number of descriptors, of which the first stays open */
+static unsigned int take_fds(struct msghdr *header, int *fd)
 {
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(header);
-	int fd = -1;
+	unsigned int total = 0;
 
-	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
-	    cmsg->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&fd, CMSG_DATA(cmsg), sizeof(int));
-	return fd;
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg;
+	     cmsg = CMSG_NXTHDR(header, cmsg)) {
+		size_t count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			int each;
+
+			memcpy(&each, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
+			if (!total++)
+				*fd = each;
+			else
+				close(each);
+		}
+	}
+	return total;
 }
 
 /**
@@ -96,8 +109,8 @@ int guest_link_receive(int socket, enum guest_message_type *type, uint64_t value
 		return -errno;
 	if (!got)
 		return -EPIPE;
-	*fd = passed_fd(&header);
-	if (got != (ssize_t)sizeof(message) || message.reserved ||
+	/* Alignment leaves room for a second one */
+	if (take_fds(&header, fd) > 1 || got != (ssize_t)sizeof(message) || message.reserved ||
 	    header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 		goto err_close;
 	*type = (enum guest_message_type)__be32_to_cpu(message.type);
