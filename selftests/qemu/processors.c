@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What QEMU's processors lack for a guest that is suspended and moved: H_JOIN, H_PROD
- * and the decrementer.  And the functions that the guest is told of, which takes the
+ * What QEMU's processors lack for a guest that is suspended and moved: in H_JOIN, and
+ * the decrementer.  And the functions that the guest is told of, which takes the
  * same way.
  */
 #include "qemu/osdep.h"
 #include "cpu.h"
 #include "hw/ppc/ppc.h"
 #include "hw/ppc/spapr.h"
-#include "hw/ppc/spapr_cpu_core.h"
 #include "sysemu/runstate.h"
 
 #include "partition.h"
 #include "spapr-vasi.h"
 
-/* From 8.2 on (8.1.1) the decrementer is in the processor's own migrated state */
+/* From 8.2 on the decrementer is in the processor's own migrated state */
 #define DECREMENTER_IS_LOST \
 	(QEMU_VERSION_MAJOR < 8 || (QEMU_VERSION_MAJOR == 8 && QEMU_VERSION_MINOR < 2))
 
@@ -24,10 +23,10 @@ static void (*qemu_hypercall)(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu);
 
 /*
  * A joined processor is to sleep until H_PROD, and its guest has disabled interrupts.
- * QEMU (7.2 to 10) only halts it, and what is pending, which is the decrementer after
- * at most some milliseconds, wakes it: it returns from H_JOIN at once, and
- * ibm,suspend-me finds an active processor.  So what QEMU does for stop-self is done
- * here, too: nothing wakes it.  PSSCR is POWER9's and later; others ignore it.
+ * QEMU, 7.2 and later, only halts it, and what is pending, which is the decrementer
+ * after at most some milliseconds, wakes it: it returns from H_JOIN at
+ * once, and ibm,suspend-me finds an active processor.  So what QEMU does for stop-self
+ * is done here, too: nothing wakes it.  PSSCR is POWER9's and later; others ignore it.
  */
 static void mask_wakeups(PowerPCCPU *cpu)
 {
@@ -37,7 +36,11 @@ static void mask_wakeups(PowerPCCPU *cpu)
 	ppc_store_lpcr(cpu, env->spr[SPR_LPCR] & ~POWERPC_CPU_GET_CLASS(cpu)->lpcr_pm);
 }
 
-/* All of it is in migrated registers, so it works on the target, too */
+/*
+ * To a processor that executes none of it matters, so it is early enough before it
+ * sleeps again, however it was woken.  Registers are migrated: it works on the target,
+ * too.
+ */
 static void unmask_wakeups(PowerPCCPU *cpu)
 {
 	CPUPPCState *env = &cpu->env;
@@ -49,44 +52,18 @@ static void unmask_wakeups(PowerPCCPU *cpu)
 	ppc_store_lpcr(cpu, env->spr[SPR_LPCR] | wakeups);
 }
 
-/*
- * QEMU leaves the mark of a H_PROD that woke a processor, and the processor's next
- * H_JOIN would return at once.
- */
-static void prod(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
-{
-	PowerPCCPU *target = spapr_find_cpu(cpu->env.gpr[4]);
-	bool wakes = target && CPU(target)->halted;
-
-	qemu_hypercall(vhyp, cpu);
-	if (!wakes)
-		return;
-	spapr_cpu_state(target)->prod = false;
-	unmask_wakeups(target);
-}
-
-static void join(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
-{
-	qemu_hypercall(vhyp, cpu);
-	if (CPU(cpu)->halted)
-		mask_wakeups(cpu);
-}
-
 static void hypercall(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
 {
+	/* R3 is overwritten; programs of users may make no hcalls */
 	uint64_t number = cpu->env.msr & 1ULL << MSR_PR ? 0 : cpu->env.gpr[3];
 
 	if (number == KVMPPC_H_VOF_CLIENT)
 		spapr_vasi_announce(SPAPR_MACHINE(vhyp), functions, sizeof(functions));
-	/* It was joined, and something else than H_PROD woke it, a system reset say */
 	if (number == H_CEDE || number == H_JOIN || number == H_CONFER)
 		unmask_wakeups(cpu);
-	if (number == H_PROD)
-		prod(vhyp, cpu);
-	else if (number == H_JOIN)
-		join(vhyp, cpu);
-	else
-		qemu_hypercall(vhyp, cpu);
+	qemu_hypercall(vhyp, cpu);
+	if (number == H_JOIN && CPU(cpu)->halted)
+		mask_wakeups(cpu);
 }
 
 /*
