@@ -75,8 +75,15 @@ class Qmp:
         return json.loads(line)
 
     def __call__(self, command, **arguments):
+        return self.ask(command, arguments)
+
+    def pass_fd(self, name, fd):
+        """Give QEMU a descriptor, for it to be used as "fd:NAME\"."""
+        self.ask("getfd", {"fdname": name}, [fd])
+
+    def ask(self, command, arguments, fds=()):
         request = {"execute": command, "arguments": arguments}
-        self.socket.sendall(json.dumps(request).encode() + b"\n")
+        socket.send_fds(self.socket, [json.dumps(request).encode() + b"\n"], list(fds))
         while True:
             answer = self.line()
             if "event" in answer:
@@ -103,8 +110,9 @@ class Machine:
     """QEMU, with a directory for its sockets and what it says."""
 
     def __init__(self, directory, links=(), memory=256, memfd=False,
-                 processors=1, options=(), plugin=PLUGIN):
-        """@links: sockets of VASI devices, or -device options after "link=\""""
+                 processors=1, options=(), plugin=PLUGIN, pass_fds=()):
+        """@links: sockets of VASI devices, or -device options after "link=\";
+        @pass_fds: descriptors that QEMU inherits"""
         os.makedirs(directory, exist_ok=True)
         self.directory = directory
         self.errors = os.path.join(directory, "qemu")
@@ -123,7 +131,7 @@ class Machine:
         with open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(
                 argv + list(options), stdin=subprocess.DEVNULL, stdout=errors,
-                stderr=errors)
+                stderr=errors, pass_fds=pass_fds)
         self.qmp = None
 
     def said(self):
@@ -167,11 +175,14 @@ class Machine:
 class Monitored(Machine):
     """A machine whose guest does what the test says."""
 
-    def __init__(self, directory, links=(), **more):
+    def __init__(self, directory, links=(), options=(), start=True, **more):
+        """@start: with "cont"; otherwise the guest, another's, says nothing yet"""
+        self.begins = start
         self.tty_path = os.path.join(directory, "tty")
         options = ["-bios", FIRMWARE, "-chardev",
                    "socket,id=tty,path=%s,server=on,wait=off" % self.tty_path,
-                   "-device", "spapr-vty,chardev=tty,reg=0x30000000", "-S"]
+                   "-device", "spapr-vty,chardev=tty,reg=0x30000000", "-S"] + \
+            list(options)
         super().__init__(directory, links, options=options, **more)
         self.tty = self.file = self.fdt = None
 
@@ -186,8 +197,9 @@ class Monitored(Machine):
         self.connect(self.tty_path, connect)
         self.file = self.tty.makefile("rb")
         # Not before somebody hears it
-        self.qmp("cont")
-        self.ready()
+        if self.begins:
+            self.qmp("cont")
+            self.ready()
         return self
 
     def end(self):
