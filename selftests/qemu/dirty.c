@@ -20,7 +20,7 @@
 #define WORD_PAGES	64u
 #define WORD_BYTES	(WORD_PAGES * (uint64_t)GUEST_PAGE_BYTES)
 
-QEMU_BUILD_BUG_ON(TARGET_PAGE_SIZE != GUEST_PAGE_BYTES);
+static_assert(TARGET_PAGE_SIZE == GUEST_PAGE_BYTES, "one page on both sides");
 
 static bool make_bitmap(struct partition *p, Error **errp)
 {

@@ -135,15 +135,11 @@ static void take_message(struct partition *p, enum guest_message_type type,
 {
 	bool bare = !value[0] && !value[1] && !value[2];
 
-	/* Only this one has a descriptor, and has to */
-	if ((type == GUEST_PAGER) != (fd >= 0))
-		bare = false;
-
-	if (type == GUEST_SCAN && bare)
+	if (type == GUEST_SCAN && bare && fd < 0)
 		take_scan(p);
 	else if (type == GUEST_STREAM && !value[2] && fd < 0)
 		take_stream(p, value[0], value[1]);
-	else if (type == GUEST_PAGER && bare)
+	else if (type == GUEST_PAGER && bare && fd >= 0)
 		take_pager(p, fd);
 	else
 		partition_fail(p, "message of type %u is wrong", type);
