@@ -51,9 +51,9 @@ def monitored(processors=1, options=(), start=True):
 
 
 @contextlib.contextmanager
-def to_load():
+def to_load(**more):
     """One that waits for a state."""
-    with monitored(options=["-incoming", "defer"], start=False) as part:
+    with monitored(options=["-incoming", "defer"], start=False, **more) as part:
         yield part
 
 
@@ -134,7 +134,20 @@ def _():
 
 # ---- The link ----
 
-@suite.test("HELLO comes when the machine is complete, and the memory is the guest's")
+@suite.test("HELLO comes after the machine's reset: nothing is written any more")
+def _():
+    for _ in range(10):
+        with to_load() as part:
+            # The firmware, for one
+            assert part.allocated
+            assert part.link.scan()
+            part.memory.punch()
+            part.qmp("query-status")
+            assert part.link.scan() == []
+            assert part.memory.pages() == []
+
+
+@suite.test("the memory is the guest's, and the platform's")
 def _():
     with monitored() as part:
         assert part.link.bytes == MIB << 20
@@ -510,7 +523,7 @@ def _():
         assert part.link.nothing()
 
 
-@suite.test("a suspended guest goes on in another QEMU, with its decrementer")
+@suite.test("a suspended guest goes on in another QEMU")
 def _():
     with monitored() as source, to_load() as target:
         target.memory.punch()
@@ -527,10 +540,51 @@ def _():
         target.qmp("cont")
         rtas.machine = target.machine
         assert target.machine.answer()[0] == SUCCESS
-        # It sleeps until its decrementer expires, and looks what the terminal has
         assert rtas.results() == [0]
         assert target.machine.hcall(H_VASI_STATE, STREAM)[:2] == [SUCCESS, RESUMED]
         assert source.link.nothing() and target.link.nothing()
+
+
+# Sleeps, until its decrementer expires after a quarter of a second, and counts at R3
+SLEEPER = struct.pack(
+    ">9I",
+    0x7C7F1B78,         # mr    r31, r3
+    0x3C800800,         # lis   r4, 0x800
+    0x7C9603A6,         # mtdec r4
+    0x386000E0,         # li    r3, H_CEDE
+    0x44000022,         # sc    1
+    0xE8BF0000,         # ld    r5, 0(r31)
+    0x38A50001,         # addi  r5, r5, 1
+    0xF8BF0000,         # std   r5, 0(r31)
+    0x4BFFFFE4)         # b     .-28
+
+
+@suite.test("a processor that sleeps while it is moved is woken by its decrementer")
+def _():
+    counter = 0x9000
+
+    def count(part):
+        return struct.unpack_from(">Q", part.memory.page(counter))[0]
+
+    with monitored(processors=2) as source, to_load(processors=2) as target:
+        target.memory.punch()
+        rtas = Rtas(source.machine)
+        source.machine.write(counter * PAGE, bytes(8))
+        source.machine.write(0x9100000, SLEEPER)
+        assert rtas("start-cpu", 1, rtas.processors()[1], 0x9100000,
+                    counter * PAGE) == [0]
+        until("it has slept", lambda: count(source))
+        source.qmp("stop")
+        state = partition.save(source.qmp)
+        target.memory.copy(source.memory, source.memory.pages())
+        partition.load(target.qmp, state)
+        before = count(target)
+        assert before == count(source)
+        target.qmp("cont")
+        until("it is woken", lambda: count(target) > before + 1)
+        # Where it was saved it goes on as well
+        source.qmp("cont")
+        until("it is woken", lambda: count(source) > before + 1)
 
 
 # ---- Missing pages ----

@@ -261,9 +261,12 @@ class Partition:
     """A machine with a guest link and a memory, ready."""
 
     def __init__(self, make, mib=256):
-        """@make(memory, link) starts QEMU."""
+        """@make(memory, link) starts QEMU.
+
+        allocated: pages that the memory had when HELLO came
+        """
         self.memory, self.link = Memory(mib), Link()
-        self.machine = None
+        self.machine = self.allocated = None
         try:
             self.machine = make(self.memory, self.link)
             self.link.started()
@@ -277,6 +280,7 @@ class Partition:
     def hello(self):
         try:
             self.link.hello()
+            self.allocated = self.memory.pages()
         except Ended as ended:
             self.machine.process.wait(pseries.PATIENCE_S)
             raise RuntimeError(self.machine.said()) from ended
