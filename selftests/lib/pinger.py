@@ -9,6 +9,10 @@
 
 A thread sends a numbered message at every interval, whether or not earlier ones were
 answered, and takes the time at which each comes back.  All of it is one connection.
+
+With window=1 it asks and waits for the answer.  That is hardest on a network that loses
+something: no later message makes the receiver ask for the one that is missing, so that
+only a timer brings it back.
 """
 
 import array
@@ -21,8 +25,7 @@ import time
 import lpm
 
 HEADER = struct.Struct(">QQ")
-# Messages under way, after which it waits for an answer: what the service holds back
-# is not to grow without end
+# What a service holds back is not to grow without end
 WINDOW = 1024
 NS = 1_000_000_000
 
@@ -70,10 +73,13 @@ class Pinger:
     @interval: seconds from message to message
     @size: bytes of a message
     @threshold: seconds without an answer that are a gap; default: 5 intervals
+    @window: messages under way, after which it waits for an answer
     """
 
-    def __init__(self, port, interval=0.01, size=64, host="127.0.0.1", threshold=None):
-        assert size >= HEADER.size
+    def __init__(self, port, interval=0.01, size=64, host="127.0.0.1", threshold=None,
+                 window=WINDOW):
+        assert size >= HEADER.size and window >= 1
+        self.window = window
         self.where = (host, port)
         self.interval_ns, self.size = int(interval * NS), size
         self.threshold_ns = int((threshold or 5 * interval) * NS)
@@ -158,12 +164,12 @@ class Pinger:
                 deadline = deadline or now + lpm.PATIENCE_S * NS
                 if now > deadline:
                     raise TimeoutError("no more answers")
-            elif now >= due and self.sent - len(self.stamps) < WINDOW:
+            elif now >= due and self.sent - len(self.stamps) < self.window:
                 unsent += self.message(self.sent, now)
                 self.sent += 1
                 # A late one moves those after it: there are no bursts
                 due = max(due + self.interval_ns, now + self.interval_ns // 2)
-            wait = max(due - now, 0) if now < due else self.interval_ns
+            wait = due - now if now < due else self.interval_ns
             readable, writable, _ = select.select(
                 [self.socket], [self.socket] if unsent else [], [], wait / NS)
             if writable:
