@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The ports of a switch.  Each is a stream of frames with their lengths before them,
- * four bytes, big-endian.  Nothing here waits for a port: what it does not take in time
- * is dropped.
+ * The ports of a switch.  Nothing here waits for a port: what it does not take in time is
+ * dropped.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,11 +18,9 @@
 #include "common/unixsock.h"
 #include "common/util.h"
 #include "vswitch/ports.h"
+#include "vswitch/stream.h"
 #include "vswitch/table.h"
 
-#define LENGTH_BYTES	4u
-/* One frame of any size, and most often many */
-#define INPUT_BYTES	(2 * (LENGTH_BYTES + VSWITCH_MAX_FRAME))
 /* Frames that one call sends */
 #define SEND_FRAMES	16
 #define TICK_USEC	1000000
@@ -94,8 +91,7 @@ STAILQ_HEAD(queue, queued);
  * @queue:	what it has not taken yet
  * @queue_bytes: memory of that
  * @counts:	what it did
- * @in_used:	bytes in @in
- * @in:		frames, the last one perhaps not whole
+ * @in:		what came from it
  */
 struct port {
 	struct ports *ports;
@@ -108,8 +104,7 @@ struct port {
 	struct queue queue;
 	size_t queue_bytes;
 	struct port_counts counts;
-	size_t in_used;
-	uint8_t in[INPUT_BYTES];
+	struct stream in;
 };
 
 /**
@@ -235,13 +230,13 @@ static void flush(struct port *port)
 static int enqueue(struct port *port, const uint8_t *frame, size_t bytes, size_t sent)
 {
 	uint32_t length = htonl((uint32_t)bytes);
-	struct queued *queued = malloc(sizeof(*queued) + LENGTH_BYTES + bytes);
+	struct queued *queued = malloc(sizeof(*queued) + STREAM_LENGTH_BYTES + bytes);
 
 	if (!queued)
 		return -ENOMEM;
-	memcpy(queued->data, &length, LENGTH_BYTES);
-	memcpy(queued->data + LENGTH_BYTES, frame, bytes);
-	queued->bytes = LENGTH_BYTES + bytes;
+	memcpy(queued->data, &length, STREAM_LENGTH_BYTES);
+	memcpy(queued->data + STREAM_LENGTH_BYTES, frame, bytes);
+	queued->bytes = STREAM_LENGTH_BYTES + bytes;
 	queued->sent = sent;
 	STAILQ_INSERT_TAIL(&port->queue, queued, next);
 	port->queue_bytes += sizeof(*queued) + queued->bytes;
@@ -253,7 +248,7 @@ static int send_now(struct port *port, const uint8_t *frame, size_t bytes)
 {
 	uint32_t length = htonl((uint32_t)bytes);
 	struct iovec iov[2] = {
-		{ .iov_base = &length, .iov_len = LENGTH_BYTES },
+		{ .iov_base = &length, .iov_len = STREAM_LENGTH_BYTES },
 		{ .iov_base = (void *)frame, .iov_len = bytes },
 	};
 	ssize_t sent = send_some(port, iov, ARRAY_SIZE(iov));
@@ -263,7 +258,7 @@ static int send_now(struct port *port, const uint8_t *frame, size_t bytes)
 		deafen(port);
 		return (int)sent;
 	}
-	if ((size_t)sent == LENGTH_BYTES + bytes)
+	if ((size_t)sent == STREAM_LENGTH_BYTES + bytes)
 		return 0;
 	ret = enqueue(port, frame, bytes, (size_t)sent);
 	/* It would take the next frame for the rest of this one */
@@ -277,7 +272,7 @@ static bool has_room(const struct port *port, size_t bytes, enum vswitch_how how
 {
 	size_t most = how == VSWITCH_FLOODED ? VSWITCH_FLOOD_BYTES : VSWITCH_QUEUE_BYTES;
 
-	return port->queue_bytes + sizeof(struct queued) + LENGTH_BYTES + bytes <= most;
+	return port->queue_bytes + sizeof(struct queued) + STREAM_LENGTH_BYTES + bytes <= most;
 }
 
 static void port_send(void *data, unsigned int slot, const uint8_t *frame, size_t bytes,
@@ -400,39 +395,28 @@ static void port_close(struct port *port, const char *why)
 static int take_frames(struct port *port)
 {
 	uint64_t now = now_ns();
-	size_t at = 0;
-	uint32_t length;
-	int ret = 0;
+	const uint8_t *frame;
+	uint32_t bytes;
+	int ret;
 
-	while (port->in_used - at >= LENGTH_BYTES) {
-		memcpy(&length, port->in + at, LENGTH_BYTES);
-		length = ntohl(length);
-		if (length < VSWITCH_MIN_FRAME || length > VSWITCH_MAX_FRAME) {
-			if (may_log(port->ports, LOG_WRONG))
-				log_warning("port %" PRIu64 ": a frame of %" PRIu32
-					    " bytes; allowed are %d to %d", port->number,
-					    length, VSWITCH_MIN_FRAME, VSWITCH_MAX_FRAME);
-			ret = -EBADMSG;
-			break;
-		}
-		if (port->in_used - at - LENGTH_BYTES < length)
-			break;
+	while ((ret = stream_next(&port->in, &frame, &bytes)) > 0) {
 		port->counts.in_frames++;
-		port->counts.in_bytes += length;
-		if (vswitch_frame(port->ports->table, port->slot,
-				  port->in + at + LENGTH_BYTES, length, now))
+		port->counts.in_bytes += bytes;
+		if (vswitch_frame(port->ports->table, port->slot, frame, bytes, now))
 			port->counts.refused++;
-		at += LENGTH_BYTES + length;
 	}
-	port->in_used -= at;
-	memmove(port->in, port->in + at, port->in_used);
+	if (ret && may_log(port->ports, LOG_WRONG))
+		log_warning("port %" PRIu64 ": a frame of %" PRIu32
+			    " bytes; allowed are %d to %d", port->number, bytes,
+			    VSWITCH_MIN_FRAME, STREAM_MAX_FRAME);
 	return ret;
 }
 
 static void port_read(struct port *port)
 {
-	ssize_t got = recv(port->fd, port->in + port->in_used,
-			   sizeof(port->in) - port->in_used, MSG_DONTWAIT);
+	size_t room;
+	uint8_t *to = stream_room(&port->in, &room);
+	ssize_t got = recv(port->fd, to, room, MSG_DONTWAIT);
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -444,7 +428,7 @@ static void port_read(struct port *port)
 		port_close(port, "closed");
 		return;
 	}
-	port->in_used += (size_t)got;
+	stream_came(&port->in, (size_t)got);
 	if (take_frames(port))
 		port_close(port, "ended for a wrong length");
 }

@@ -9,8 +9,6 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
-/* What QEMU takes at most (its NET_BUFSIZE) */
-#define VSWITCH_MAX_FRAME	(4096 + 65536)
 /* Of a port that does not read: bytes that wait for it, and how far flooding fills that */
 #define VSWITCH_QUEUE_BYTES	(2 << 20)
 #define VSWITCH_FLOOD_BYTES	(256 << 10)
