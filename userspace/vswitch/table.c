@@ -305,8 +305,10 @@ static void forward(struct vswitch *sw, unsigned int port, const uint8_t *frame,
 	/* Who is behind the same port has heard it */
 	if (mac->port == port)
 		return;
-	/* Without a port it waits for one: flooded, it would arrive twice */
-	if (mac->port != VSWITCH_NO_PORT)
+	/* It may be at a port where it has not been heard yet */
+	if (mac->port == VSWITCH_NO_PORT)
+		flood(sw, port, frame, bytes);
+	else
 		sw->ops->send(sw->data, mac->port, frame, bytes, VSWITCH_DIRECTED);
 	keep_frame(sw, mac, frame, bytes, now_ns);
 }
@@ -354,7 +356,7 @@ void vswitch_port_up(struct vswitch *sw, unsigned int port)
  * @sw:		the switch
  * @port:	one that is up
  *
- * Its addresses stay known: what is sent to them waits for them to be heard elsewhere.
+ * Its addresses stay known: what is sent to them is kept until they are heard elsewhere.
  */
 void vswitch_port_down(struct vswitch *sw, unsigned int port)
 {
