@@ -117,13 +117,14 @@ class PartitionGuest(guest.Guest):
                      "agent": True}, **more)
 
     def argv(self, directory):
-        """QEMU by itself, with the console and the agent's terminal as sockets."""
+        """QEMU by itself: it connects to sockets "console" and "agent" of a directory."""
         argv = [self.machine.qemu, "-accel", self.accelerator,
                 *self.machine.options, "-m", str(self.memory),
                 "-smp", str(self.processors), "-nodefaults", "-display", "none",
-                "-no-reboot"]
+                "-no-reboot", "-qmp",
+                "unix:%s/qmp,server=on,wait=off" % directory]
         for name in ("console", "agent"):
-            argv += ["-chardev", "socket,id=%s,server=on,wait=on,path=%s/%s"
-                     % (name, directory, name), "-serial", "chardev:" + name]
+            argv += ["-chardev", "socket,id=%s,path=%s/%s" % (name, directory, name),
+                     "-serial", "chardev:" + name]
         return argv + ["-kernel", self.vmlinux, "-initrd", self.initrd,
                        "-append", self.append()]

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The Linux partition of the tests, by itself: under QEMU as it is, without a move.
+
+QEMU has ibm,suspend-me of its own: the guest stops until it is woken.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "qemu"))
+
+import partition_guest  # noqa: E402
+import pseries  # noqa: E402
+import tap  # noqa: E402
+import workload  # noqa: E402
+from guestconsole import Console  # noqa: E402
+
+LABELS = ("ppc64el-6.1", "ppc64el-6.12")
+STREAM = "1234567800000042"
+OTHER = "1234567800000043"
+TICKS = 100
+
+suite = tap.Suite()
+
+
+class Booted:
+    """A machine under QEMU, with its console, its agent's terminal, and QMP."""
+
+    def __init__(self, machine, name):
+        # Paths of sockets are short
+        self.directory = tempfile.mkdtemp(prefix="vasi.", dir="/tmp")
+        kept = os.path.join(partition_guest.guest.BUILD, "guest", name)
+        os.makedirs(kept, exist_ok=True)
+        machine.write(self.directory)
+        with contextlib.ExitStack() as stack:
+            stack.callback(shutil.rmtree, self.directory)
+            self.console = stack.enter_context(
+                Console(self.directory + "/console", kept + "/console"))
+            self.agent = stack.enter_context(Console(self.directory + "/agent"))
+            errors = stack.enter_context(open(kept + "/qemu", "wb"))
+            self.process = subprocess.Popen(
+                machine.argv(self.directory), stdin=subprocess.DEVNULL,
+                stdout=errors, stderr=errors)
+            stack.callback(self.end)
+            self.stack = stack.pop_all()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+    def __enter__(self):
+        try:
+            self.console.wait("^guest: ready")
+            self.qmp = self.stack.enter_context(
+                contextlib.closing(pseries.Qmp(self.directory + "/qmp")))
+        except BaseException:
+            self.stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def ask(self, line, answer):
+        """Say something to the agent; @answer: pattern of what it says."""
+        mark = self.agent.mark()
+        self.agent.tell(line)
+        said = self.agent.wait("", mark).string
+        assert re.fullmatch(answer, said), (line, said)
+
+
+def booted(label, *workloads, hook=None, **more):
+    machine = partition_guest.PartitionGuest(label, workloads, **more)
+    if hook:
+        machine.hook("50-test", hook)
+    return Booted(machine, "test_partition_guest-" + label)
+
+
+def ended(guest):
+    """All workloads end well when they are told to."""
+    guest.console.tell("end")
+    guest.console.wait("^guest: end")
+    guest.console.check()
+
+
+def agent(label):
+    with booted(label, "ticker", hook="[ -e /tmp/yes ] || { echo a backup runs; exit 1; }") \
+            as guest:
+        guest.ask("check " + STREAM, "check %s refused 50-test: a backup runs" % STREAM)
+        guest.console.tell("run touch /tmp/yes; echo done")
+        guest.console.wait("^done")
+        guest.ask("check " + STREAM, "check %s ok" % STREAM)
+        guest.ask("check 12", "error check takes an id .*")
+        guest.ask("post " + STREAM, "post %s failed there was no pre" % STREAM)
+        # The whole of mobility.c, until the guest has suspended itself
+        mark = guest.agent.mark()
+        guest.agent.tell("pre " + STREAM)
+        guest.qmp.event("SUSPEND")
+        assert guest.qmp("query-status")["status"] == "suspended"
+        assert guest.agent.mark() == mark, guest.agent.text()
+        ticks = len(guest.console.ticks())
+        guest.qmp("system_wakeup")
+        guest.agent.wait("^pre %s ok$" % STREAM, mark)
+        guest.ask("post " + STREAM, "post %s ok" % STREAM)
+        guest.ask("post " + OTHER, "post %s failed there was no pre" % OTHER)
+        guest.console.wait("^tick %d " % (ticks + TICKS))
+        ended(guest)
+
+
+def failing(label):
+    with booted(label, hook=None) as guest:
+        guest.console.tell("run umount /sys; echo done")
+        guest.console.wait("^done")
+        guest.ask("pre " + STREAM, "pre %s failed /sys/kernel/mobility/migration: "
+                  "No such file or directory" % STREAM)
+        guest.ask("post " + STREAM, "post %s failed there was no pre" % STREAM)
+
+
+def programs(label):
+    with booted(label, "ticker", workload.checker(8 << 20, 4 << 20), "echod") as guest:
+        guest.console.wait("^tick %d " % TICKS)
+        guest.console.wait(r"^check \d+ ok")
+        mark = guest.console.mark()
+        guest.console.tell("run echo back and forth | nc 127.0.0.1 7")
+        guest.console.wait("^back and forth", mark)
+        ended(guest)
+        assert int(guest.console.find(r"^check end (\d+) ok").group(1)) > 2048
+        guest.console.wait("^guest: ticker ended")
+        for tick, after in zip(guest.console.ticks(), guest.console.ticks()[1:]):
+            assert after.uptime > tick.uptime and after.realtime > tick.realtime
+
+
+for name in LABELS:
+    suite.test(name + ": the agent checks, suspends the guest, and says how it went",
+               lambda label=name: agent(label))
+    suite.test(name + ": workloads run, and end when they are told to",
+               lambda label=name: programs(label))
+suite.test("ppc64el-6.12: a kernel that cannot be told", lambda: failing(LABELS[-1]))
+sys.exit(suite.main())
