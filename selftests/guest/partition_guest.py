@@ -71,7 +71,7 @@ class PartitionGuest(guest.Guest):
             for name in each.programs:
                 self.program(PROGRAMS + "/inside/" + name)
             for name, path in each.foreign:
-                self.program(packages.unpacked(ARCH, name) + path)
+                self.program(packages.unpacked(ARCH, name) + path, path)
 
     @property
     def memory_bytes(self):

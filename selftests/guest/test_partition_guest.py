@@ -138,10 +138,24 @@ def programs(label):
             assert after.uptime > tick.uptime and after.realtime > tick.realtime
 
 
+def packaged(label):
+    with booted(label, "kv", "sums", workload.stress(seconds=2)) as guest:
+        for line in (r"^kv: \d+ ok", r"^sum: 2 ok", r"^stress: 1 ok"):
+            guest.console.wait(line)
+        ended(guest)
+        for line in (r"^kv: end (\d+) ok", r"^sum: end (\d+) ok", r"^stress: end (\d+) ok"):
+            assert int(guest.console.find(line).group(1)), line
+        for each in ("memcached", "kv", "sums", "stress"):
+            assert guest.console.find("^guest: %s ended" % each), each
+
+
 for name in LABELS:
     suite.test(name + ": the agent checks, suspends the guest, and says how it went",
                lambda label=name: agent(label))
     suite.test(name + ": workloads run, and end when they are told to",
                lambda label=name: programs(label))
+for name in LABELS:
+    suite.test(name + ": so do Debian's key-value server, stress-ng, and checksums",
+               lambda label=name: packaged(label))
 suite.test("ppc64el-6.12: a kernel that cannot be told", lambda: failing(LABELS[-1]))
 sys.exit(suite.main())

@@ -38,7 +38,92 @@ def echod(port=7):
     return Workload("echod", "exec /guest/echod %d" % port, ["echod"])
 
 
-NAMES = {function.__name__: function for function in (ticker, checker, echod)}
+def memcached(port=11211, mib=24):
+    """A key-value server that many know, Debian's; with -M it forgets nothing."""
+    return Workload(
+        "memcached", "exec /usr/bin/memcached -u root -t 1 -M -U 0 -p %d -m %d"
+        % (port, mib), foreign=[("memcached", "/usr/bin/memcached")],
+        packages=["memcached", "libevent-2.1-7", "libsasl2-2"])
+
+
+def kv(port=11211, rate=100, seed=1):
+    """"kv: COUNT ok": a client of it, which knows every write that was acknowledged."""
+    return Workload("kv", "exec /guest/kvcheck %d %d %d" % (port, rate, seed),
+                    ["kvcheck"], needs=[memcached(port)])
+
+
+# Debian's stress-ng, in rounds.  One that is told to end has an end of another kind.
+STRESS = """
+told=
+trap 'told=1' TERM
+round=0
+while [ -z "$told" ]; do
+	stress-ng --vm %(processes)d --vm-bytes %(mib)dM --vm-keep --verify \\
+		--timeout %(seconds)d --temp-path /tmp >/tmp/stress 2>&1
+	status=$?
+	if [ "$status" != 0 ] && [ -z "$told" ] || grep -q 'fail:' /tmp/stress; then
+		sed 's/^/FAIL: stress: /' /tmp/stress
+		echo "FAIL: stress: status $status"
+		exit 1
+	fi
+	echo "stress: $((round += 1)) ok"
+done
+echo "stress: end $round ok"
+"""
+
+# What its program is linked with, though most of it has no use here
+STRESS_LIBRARIES = (
+    "libapparmor1", "libbsd0", "libmd0", "libcrypt1", "libegl1", "libglvnd0", "libgbm1",
+    "libdrm2", "libexpat1", "libwayland-server0", "libffi8", "libxcb1", "libxcb-randr0",
+    "libxau6", "libxdmcp6", "libgles2", "libjpeg62-turbo", "libjudydebian1", "libkmod2",
+    "liblzma5", "libzstd1", "libsctp1", "libxxhash0", "zlib1g")
+
+
+def stress(processes=1, mib=16, seconds=5):
+    """"stress: ROUND ok": memory is written and verified in many patterns."""
+    return Workload("stress", STRESS % {"processes": processes, "mib": mib,
+                                        "seconds": seconds},
+                    foreign=[("stress-ng", "/usr/bin/stress-ng")],
+                    packages=STRESS_LIBRARIES)
+
+
+# Files of a tmpfs are copied to and fro, and their checksums are what they were.  A
+# round is not disturbed by SIGTERM, which all of this gets.
+SUM = """
+told=
+trap 'told=1' TERM
+mkdir -p /tmp/sum && cd /tmp/sum || exit 1
+one_round()
+{
+	trap '' TERM
+	for file in $files; do
+		cp $file ../copy && rm $file && mv ../copy $file || exit 1
+	done
+	sha256sum -c ../sums >../result 2>&1 && return
+	sed 's/^/FAIL: sum: /' ../result
+	exit 1
+}
+files=$(seq %(files)d)
+for file in $files; do
+	head -c %(bytes)d /dev/urandom >$file || exit 1
+done
+sha256sum $files >../sums
+round=0
+while [ -z "$told" ]; do
+	( one_round ) || exit 1
+	echo "sum: $((round += 1)) ok"
+done
+echo "sum: end $round ok"
+"""
+
+
+def sums(files=16, size=256 << 10):
+    """"sum: ROUND ok": checksums of files that are copied over and over."""
+    return Workload("sums", SUM % {"files": files, "bytes": size})
+
+
+NAMES = {function.__name__: function
+         for function in (ticker, checker, echod, memcached, kv, stress, sums)}
 
 
 def unfolded(workloads):
