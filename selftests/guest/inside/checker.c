@@ -147,7 +147,7 @@ int main(int argc, char **argv)
 	}
 	for (uint64_t page = 0; page < c.pages; page++)
 		write_page(&c, page);
-	say("check filled %llu pages", (unsigned long long)c.pages);
+	say("check filled %llu pages at %p", (unsigned long long)c.pages, (void *)c.memory);
 	work(&c, rate);
 	for (uint64_t page = 0; page < c.pages; page++)
 		read_page(&c, page);
