@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,9 @@ import partition_guest  # noqa: E402
 import pseries  # noqa: E402
 import tap  # noqa: E402
 import workload  # noqa: E402
+from echoclient import EchoClients  # noqa: E402
 from guestconsole import Console  # noqa: E402
+from kvclient import KvClient  # noqa: E402
 
 LABELS = ("ppc64el-6.1", "ppc64el-6.12")
 STREAM = "1234567800000042"
@@ -34,7 +37,7 @@ suite = tap.Suite()
 class Booted:
     """A machine under QEMU, with its console, its agent's terminal, and QMP."""
 
-    def __init__(self, machine, name):
+    def __init__(self, machine, name, options=()):
         # Paths of sockets are short
         self.directory = tempfile.mkdtemp(prefix="vasi.", dir="/tmp")
         kept = os.path.join(partition_guest.guest.BUILD, "guest", name)
@@ -47,7 +50,7 @@ class Booted:
             self.agent = stack.enter_context(Console(self.directory + "/agent"))
             errors = stack.enter_context(open(kept + "/qemu", "wb"))
             self.process = subprocess.Popen(
-                machine.argv(self.directory), stdin=subprocess.DEVNULL,
+                machine.argv(self.directory) + list(options), stdin=subprocess.DEVNULL,
                 stdout=errors, stderr=errors)
             stack.callback(self.end)
             self.stack = stack.pop_all()
@@ -77,11 +80,11 @@ class Booted:
         assert re.fullmatch(answer, said), (line, said)
 
 
-def booted(label, *workloads, hook=None, **more):
+def booted(label, *workloads, hook=None, options=(), **more):
     machine = partition_guest.PartitionGuest(label, workloads, **more)
     if hook:
         machine.hook("50-test", hook)
-    return Booted(machine, "test_partition_guest-" + label)
+    return Booted(machine, "test_partition_guest-" + label, options)
 
 
 def ended(guest):
@@ -149,6 +152,42 @@ def packaged(label):
             assert guest.console.find("^guest: %s ended" % each), each
 
 
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def connected(label, device):
+    """QEMU's own network is 10.0.2.0/24, and leads nowhere else."""
+    echo, kv = ports = free_ports(2)
+    forward = "".join(",hostfwd=tcp:127.0.0.1:%d-10.0.2.15:%d" % pair
+                      for pair in zip(ports, (7, 11211)))
+    options = ["-netdev", "user,id=net,restrict=on" + forward,
+               "-device", device + ",netdev=net"]
+    with booted(label, "echod", "kv", options=options, address="10.0.2.15/24") as guest:
+        guest.console.wait("^guest: eth0 is 10.0.2.15/24")
+        guest.console.wait("^echo: listens on 7")
+        guest.console.wait(r"^kv: \d+ ok")
+        with EchoClients(("127.0.0.1", echo), 20) as clients, \
+                KvClient(("127.0.0.1", kv)) as client:
+            clients.start()
+            client.start()
+            pseries.until("answers", lambda: clients.count > 200 and client.count > 50 or
+                          clients.errors or client.error)
+            clients.stop()
+            client.stop()
+            assert client.verify() > 10
+        for number in range(20):
+            guest.console.wait("^echo: %d closed" % (number + 1))
+        ended(guest)
+
+
+for name, network_device in zip(LABELS, ("spapr-vlan", "virtio-net-pci")):
+    suite.test(name + ": it is reached over its network",
+               lambda label=name, device=network_device: connected(label, device))
 for name in LABELS:
     suite.test(name + ": the agent checks, suspends the guest, and says how it went",
                lambda label=name: agent(label))

@@ -152,5 +152,6 @@ int main(int argc, char **argv)
 	for (uint64_t page = 0; page < c.pages; page++)
 		read_page(&c, page);
 	summary(&c, "end ");
+	free(c.generation);
 	return c.bad ? 1 : 0;
 }
