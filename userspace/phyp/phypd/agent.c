@@ -48,6 +48,7 @@ struct question {
  * @line:	what came of a line
  * @used:	bytes of it
  * @skipping:	the line is too long
+ * @heard:	how it took what was said last
  */
 struct agent {
 	sd_event *event;
@@ -59,6 +60,7 @@ struct agent {
 	char line[LINE_BYTES];
 	size_t used;
 	bool skipping;
+	enum { NOT_ASKED, ANSWERED, SILENT } heard;
 };
 
 static void end_question(struct question *q)
@@ -87,6 +89,7 @@ static void take_line(struct agent *a, char *line)
 
 		if (strncmp(line, q->head, length))
 			continue;
+		a->heard = ANSWERED;
 		if (!strcmp(answer, "ok"))
 			rpc_reply(q->req, NULL);
 		else
@@ -185,12 +188,41 @@ struct agent *agent_free(struct agent *a)
 	return NULL;
 }
 
+const char *agent_state_name(const struct agent *a)
+{
+	static const char *const names[] = {
+		[NOT_ASKED] = "not asked", [ANSWERED] = "answers", [SILENT] = "silent",
+	};
+
+	return names[a->heard];
+}
+
+/**
+ * agent_suspended() - the partition has done what "pre" asks for
+ * @a:		agent
+ *
+ * The answer would come where the partition goes on.
+ */
+void agent_suspended(struct agent *a)
+{
+	struct question *q, *next;
+
+	for (q = TAILQ_FIRST(&a->questions); q; q = next) {
+		next = TAILQ_NEXT(q, link);
+		if (strncmp(q->head, "pre ", 4))
+			continue;
+		rpc_reply(q->req, NULL);
+		end_question(q);
+	}
+}
+
 static int on_timeout(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct question *q = data;
 
 	(void)source;
 	(void)usec;
+	q->agent->heard = SILENT;
 	rpc_fail(q->req, RPC_FAILED, "partition %s: its agent has not answered within %"
 		 PRIu64 " ms: is lpar-agent running?", q->agent->name, q->timeout_ms);
 	end_question(q);

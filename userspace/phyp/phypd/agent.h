@@ -15,6 +15,10 @@ struct agent;
 
 int agent_new(sd_event *event, int fd, const char *name, struct agent **agent);
 struct agent *agent_free(struct agent *agent);
+/* What was said last was answered, or was not; or nothing was said yet */
+const char *agent_state_name(const struct agent *agent);
+/* The partition has suspended itself */
+void agent_suspended(struct agent *agent);
 void agent_tell(struct agent *agent, const char *phase, uint64_t stream_id,
 		uint64_t timeout_ms, struct rpc_request *req);
 

@@ -19,7 +19,6 @@
 #include "phyp/phypd/guest_internal.h"
 #include "vasi_codec.h"
 
-#define SUSPEND_MS	30000
 #define DEMANDS		64
 /* A page that takes longer is worth a line in the log */
 #define WATCH_MS	5000
@@ -189,8 +188,11 @@ static void on_stop(void *ctx, const json_t *result, const char *error)
 		guest_command(g, "cont", NULL, -1, on_continued);	/* taken back */
 }
 
+/* What "pre" asked for has been done; a partition that is suspended cannot say so */
 static void on_suspended(struct guest *g)
 {
+	if (g->agent)
+		agent_suspended(g->agent);
 	if (g->state == GUEST_ASKED)
 		stopped(g);
 	else if (g->state == GUEST_RUNNING)
@@ -329,7 +331,7 @@ static int on_not_suspended(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-static void home_suspend(struct home *home, enum home_suspend how)
+static void home_suspend(struct home *home, enum home_suspend how, uint64_t timeout_ms)
 {
 	struct guest *g = of(home);
 
@@ -337,7 +339,7 @@ static void home_suspend(struct home *home, enum home_suspend how)
 	if (how == HOME_SUSPEND_PLATFORM)
 		guest_command(g, "stop", NULL, -1, on_stop);
 	else if (sd_event_add_time_relative(g->system->event, &g->timer, CLOCK_MONOTONIC,
-					    SUSPEND_MS * 1000, 0, on_not_suspended, g) < 0)
+					    timeout_ms * 1000, 0, on_not_suspended, g) < 0)
 		guest_break(g, "no timer");
 }
 
@@ -506,6 +508,13 @@ static void home_stream(struct home *home, uint64_t id, uint16_t state)
 	guest_say(g, GUEST_STREAM, id, state);
 }
 
+static const char *agent_word(const struct guest *g)
+{
+	if (!rpc_get_bool(g->json, "agent", true))
+		return "none";
+	return g->agent ? agent_state_name(g->agent) : "not known";
+}
+
 static void home_describe(struct home *home, json_t *object)
 {
 	const struct guest *g = of(home);
@@ -514,10 +523,11 @@ static void home_describe(struct home *home, json_t *object)
 	if (g->pager)
 		pager_stats(g->pager, &stats);
 	json_object_set_new(object, "guest",
-			    json_pack("{s:s, s:i, s:o}", "state",
+			    json_pack("{s:s, s:i, s:o, s:s}", "state",
 				      guest_state_name(g->state), "pid",
 				      g->process ? (int)guest_process_pid(g->process) : 0,
-				      "faults", rpc_json_u64(stats.faults)));
+				      "faults", rpc_json_u64(stats.faults),
+				      "agent", agent_word(g)));
 }
 
 static const struct home_ops ops = {

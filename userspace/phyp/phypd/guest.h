@@ -15,6 +15,7 @@ struct system;
 extern const struct rpc_param guest_fields[];
 bool guest_check(struct rpc_request *req, const struct system *system,
 		 const json_t *guest);
+bool guest_check_sockets(struct rpc_request *req, const json_t *guest);
 
 int guest_create(struct system *system, const char *name, const json_t *guest,
 		 const struct memory *memory, bool shell,

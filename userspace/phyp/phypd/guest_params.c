@@ -135,3 +135,29 @@ bool guest_check(struct rpc_request *req, const struct system *system,
 	return check_files(req, guest) && check_networks(req, guest) &&
 	       check_arguments(req, guest);
 }
+
+static bool check_socket(struct rpc_request *req, const char *what, const char *path)
+{
+	if (!access(path, W_OK))
+		return true;
+	rpc_fail(req, RPC_FAILED, "%s: %s: %s", what, path, strerror(errno));
+	return false;
+}
+
+/**
+ * guest_check_sockets() - is what its QEMU connects to there by now?
+ * @req:	answered if not
+ * @guest:	checked by guest_check() already
+ */
+bool guest_check_sockets(struct rpc_request *req, const json_t *guest)
+{
+	const json_t *network;
+	size_t i;
+
+	json_array_foreach(json_object_get(guest, "network"), i, network)
+		if (!check_socket(req, "guest.network.switch",
+				  rpc_get_string(network, "switch", "")))
+			return false;
+	return !rpc_has(guest, "console") ||
+	       check_socket(req, "guest.console", rpc_get_string(guest, "console", ""));
+}

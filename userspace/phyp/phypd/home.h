@@ -74,7 +74,8 @@ struct home_stats {
  * @destroy:	end it, at once; it executes or not
  * @start:	execute from the beginning; 0: it does; -EINPROGRESS: @ready comes
  * @resume:	go on, after @suspend or @load
- * @suspend:	stop executing, and be saved
+ * @suspend:	stop executing, and be saved; a partition that is to do so itself has
+ *		@timeout_ms for it
  * @stop:	stop executing
  * @executing:	does any processor execute?
  * @poll: *	after @wake
@@ -93,7 +94,7 @@ struct home_ops {
 	void (*destroy)(struct home *home);
 	int (*start)(struct home *home);
 	void (*resume)(struct home *home);
-	void (*suspend)(struct home *home, enum home_suspend how);
+	void (*suspend)(struct home *home, enum home_suspend how, uint64_t timeout_ms);
 	void (*stop)(struct home *home);
 	bool (*executing)(struct home *home);
 	void (*poll)(struct home *home);

@@ -68,9 +68,10 @@ static void home_resume(struct home *home)
 	synthetic_start(of(home));
 }
 
-static void home_suspend(struct home *home, enum home_suspend how)
+static void home_suspend(struct home *home, enum home_suspend how, uint64_t timeout_ms)
 {
 	(void)how;
+	(void)timeout_ms;
 	synthetic_stop(of(home));
 }
 

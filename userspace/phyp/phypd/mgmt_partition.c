@@ -257,10 +257,9 @@ static bool check_kind(struct rpc_request *req, const json_t *params,
 	return false;
 }
 
-static void make(struct rpc_request *req, const json_t *params,
-		 struct system *system, bool shell)
+static struct partition_params get_common(const json_t *params, bool shell)
 {
-	struct partition_params p = {
+	return (struct partition_params) {
 		.name = rpc_get_string(params, "name", ""),
 		.lpar_id = (uint32_t)rpc_get_u64(params, "lpar_id", 0),
 		.bytes = rpc_get_u64(params, "memory", 0),
@@ -268,7 +267,14 @@ static void make(struct rpc_request *req, const json_t *params,
 						 DEFAULT_GRANULE),
 		.shell = shell,
 		.guest = json_object_get(params, "guest"),
+		.content = { .fd = -1 },
 	};
+}
+
+static void make(struct rpc_request *req, const json_t *params,
+		 struct system *system, bool shell)
+{
+	struct partition_params p = get_common(params, shell);
 
 	get_program(json_object_get(params, "program"), &p.program);
 	/* A shell's memory arrives: its content is only kept, to be told */
@@ -292,6 +298,17 @@ void mgmt_partition_reserve(struct rpc_request *req, const json_t *params,
 			    void *data)
 {
 	make(req, params, data, true);
+}
+
+/* Could it arrive here?  Of names and memory system.info and partition.list tell */
+void mgmt_partition_check(struct rpc_request *req, const json_t *params, void *data)
+{
+	struct partition_params p = get_common(params, true);
+
+	get_program(json_object_get(params, "program"), &p.program);
+	if (check_kind(req, params, data, true) && check_common(req, &p) &&
+	    (p.guest ? guest_check_sockets(req, p.guest) : check_program(req, &p)))
+		rpc_reply(req, NULL);
 }
 
 void mgmt_partition_activate(struct rpc_request *req, const json_t *params,

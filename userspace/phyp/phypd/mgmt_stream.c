@@ -14,6 +14,8 @@
 #define REASON_CANCELLED	((uint32_t)VASI_ABORT_ORCHESTRATOR << \
 				 VASI_REASON_ENTITY_SHIFT)
 #define MAX_PARK_TIMEOUT_MS	(24 * 3600 * 1000)
+#define SUSPEND_MS		30000
+#define MAX_SUSPEND_MS		3600000
 
 static const char *const suspenders[] = { "partition", "platform", NULL };
 static const char *const roles[] = { "source", "target", NULL };
@@ -38,6 +40,7 @@ const struct rpc_param mgmt_stream_params[] = {
 	{ "max_op_bytes", RPC_INTEGER, .min = 4096, .max = 16 << 20 },
 	{ "park_timeout_ms", RPC_INTEGER, .min = 0, .max = MAX_PARK_TIMEOUT_MS },
 	{ "suspend", RPC_STRING, .one_of = suspenders },
+	{ "suspend_timeout_ms", RPC_INTEGER, .min = 1, .max = MAX_SUSPEND_MS },
 	{ "debug", RPC_OBJECT, .fields = debug_fields },
 	{ }
 };
@@ -139,6 +142,7 @@ static bool check_suspend(struct rpc_request *req, const json_t *params,
 		return false;
 	}
 	p->suspend_how = itself ? HOME_SUSPEND_PARTITION : HOME_SUSPEND_PLATFORM;
+	p->suspend_ms = rpc_get_u64(params, "suspend_timeout_ms", SUSPEND_MS);
 	return true;
 }
 

@@ -29,12 +29,13 @@ static void system_info(struct rpc_request *req, const json_t *params,
 	const struct system_params *p = &system->params;
 
 	(void)params;
-	rpc_reply(req, json_pack("{s:s, s:s, s:i, s:i, s:[i, i], s:o, s:o, s:o, s:i, s:i, s:o}",
+	rpc_reply(req, json_pack("{s:s, s:s, s:i, s:i, s:[i, i], s:b, s:o, s:o, s:o, s:i, s:i, s:o}",
 				 "name", p->name,
 				 "version", VASI_VERSION,
 				 "stream_major", PHYP_STREAM_MAJOR,
 				 "stream_minor", PHYP_STREAM_MINOR,
 				 "granules", 4096, 65536,
+				 "guests", (int)!!p->qemu_plugin,
 				 "memory_total", rpc_json_u64(p->memory),
 				 "memory_free", rpc_json_u64(p->memory - system->memory_used),
 				 "memory_region_size", rpc_json_u64(p->region_bytes),
@@ -75,6 +76,7 @@ const struct rpc_method mgmt_methods[] = {
 	{ "device.event", device_fault, event_params },
 	{ "partition.create", mgmt_partition_create, mgmt_create_params },
 	{ "partition.reserve", mgmt_partition_reserve, mgmt_reserve_params },
+	{ "partition.check", mgmt_partition_check, mgmt_reserve_params },
 	{ "partition.activate", mgmt_partition_activate, mgmt_name_params },
 	{ "partition.wait", mgmt_partition_wait, mgmt_wait_params },
 	{ "partition.shutdown", mgmt_partition_shutdown, mgmt_name_params },

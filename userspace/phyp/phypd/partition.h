@@ -54,6 +54,7 @@ struct partition_wait;
  * @jobs:	jobs that use the memory; it stays while there are any
  * @executions:	how often it began to execute
  * @suspend_how: how it is stopped when it is to move
+ * @suspend_ms:	how long it may take, where it does so itself
  * @hold_suspend: fault injection: it never says that it has stopped executing
  * @drop:	it is to go as soon as the loop has time
  * @woken:	set by any thread: there are events to take
@@ -82,6 +83,7 @@ struct partition {
 	unsigned int jobs;
 	uint64_t executions;
 	enum home_suspend suspend_how;
+	uint64_t suspend_ms;
 	bool hold_suspend;
 	bool drop;
 	_Atomic bool woken;

@@ -10,9 +10,12 @@
 #include "phyp/phypd/partition.h"
 #include "phyp/phypd/stream.h"
 
-/* Why a stream aborts: detail, and a whole reason */
-#define SUSPEND_FAILED	1
-#define REASON_ENDED	((uint32_t)VASI_ABORT_PARTITION << VASI_REASON_ENTITY_SHIFT | 2)
+/*
+ * Why a stream aborts: detail, and a whole reason.  A guest's own details are small
+ * numbers: Linux has its errno there.
+ */
+#define SUSPEND_FAILED	0x10001u
+#define REASON_ENDED	((uint32_t)VASI_ABORT_PARTITION << VASI_REASON_ENTITY_SHIFT | 0x10002u)
 
 /* ---- The platform's way to the home ---- */
 
@@ -21,7 +24,7 @@ static void lpar_suspend(void *ctx)
 	struct partition *p = ctx;
 
 	p->stopping = STOP_SUSPEND;
-	p->home->ops->suspend(p->home, p->suspend_how);
+	p->home->ops->suspend(p->home, p->suspend_how, p->suspend_ms);
 }
 
 static void lpar_resume(void *ctx)

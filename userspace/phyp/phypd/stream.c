@@ -282,6 +282,19 @@ static void unlink_stream(struct managed_stream *s)
 	free(s);
 }
 
+/* What the move was like, when it is being forgotten */
+static void log_move(const struct managed_stream *s, const struct phyp_stream_stats *stats)
+{
+	uint64_t taken = stats->completed_ns - stats->created_ns;
+	uint64_t still = stats->suspended_ns ? stats->resumed_ns - stats->suspended_ns : 0;
+
+	log_info("stream %016" PRIx64 ": %s of partition %s: %" PRIu64 " passes, %" PRIu64
+		 " bytes, %" PRIu64 " pages demanded, %" PRIu64 " ms, of them %" PRIu64
+		 " ms from Suspended to Resumed", s->id, stream_role_name(s),
+		 s->partition_name, stats->passes, stats->bytes, stats->demanded,
+		 taken / (uint64_t)NSEC_PER_MSEC, still / (uint64_t)NSEC_PER_MSEC);
+}
+
 /**
  * stream_end() - forget a stream that is final
  * @s:		gone on success
@@ -291,13 +304,18 @@ static void unlink_stream(struct managed_stream *s)
 int stream_end(struct managed_stream *s)
 {
 	struct system *system = s->system;
-	bool whole = s->role == PHYP_TARGET &&
-		     state_of(s) == VASI_STATE_COMPLETED;
-	int ret = phyp_stream_end(s->phyp);
+	struct phyp_stream_stats stats;
+	bool completed;
+	int ret;
 
+	phyp_stream_stats(s->phyp, &stats);
+	completed = stats.state == VASI_STATE_COMPLETED;
+	ret = phyp_stream_end(s->phyp);
 	if (ret)
 		return ret;
-	if (whole) {
+	if (completed)
+		log_move(s, &stats);
+	if (completed && s->role == PHYP_TARGET) {
 		system->whole[system->whole_next++] = s->id;
 		system->whole_next %= ARRAY_SIZE(system->whole);
 	}

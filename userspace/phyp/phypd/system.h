@@ -144,6 +144,8 @@ void mgmt_partition_digest(struct rpc_request *req, const json_t *params,
 			   void *data);
 void mgmt_partition_compare(struct rpc_request *req, const json_t *params,
 			    void *data);
+void mgmt_partition_check(struct rpc_request *req, const json_t *params,
+			  void *data);
 void mgmt_partition_tell(struct rpc_request *req, const json_t *params,
 			 void *data);
 void mgmt_stream_create(struct rpc_request *req, const json_t *params,
