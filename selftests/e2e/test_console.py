@@ -177,11 +177,19 @@ def _():
         move.finish()
         move.check_equal()
         # And back: the description has come with it
-        console("migrlpar", "-o", "m", "-m", "B", "-t", "A", "-p", move.name,
-                "-v")
+        text = console("migrlpar", "-o", "m", "-m", "B", "-t", "A", "-p",
+                       move.name, "--all-pages", "-v")
         assert move.runs_on() == ["A"]
         nothing_left(lab)
         move.check_equal(lab.a)
+        # What the move was like: 32 MiB of pages, none of which it had to wait for
+        sent = re.search(r"sent in (\d+) passes: (\d+) pages .* (\d+) bytes$",
+                         text, re.M)
+        assert sent and int(sent.group(1)) >= 1, text
+        assert int(sent.group(2)) >= 32 * MIB // 4096, text
+        took = re.search(r"took (\d+) ms; .* at most ([0-9.]+) ms", text)
+        assert took and 0 < float(took.group(2)) < int(took.group(1)), text
+        assert "wait for on the target: 0\n" in text, text
 
 
 @suite.test("a move is stopped, and leaves nothing behind")
@@ -396,6 +404,49 @@ def _():
         assert lab.a.partition_state(other.name) == "Not Activated"
 
 
+@suite.test("a guest needs a target that has guests, and what it is made of")
+def _():
+    # It is not activated: nothing loads the plug-in
+    plugin = ["--qemu-plugin", "/dev/null"]
+    with lpm.Lab(phyp=plugin) as lab:
+        console = Console(lab)
+        initrd = lab.file("initrd", b"nothing that boots")
+        guest = {"kernel": lab.file("vmlinux", b"likewise"), "initrd": initrd,
+                 "agent": False}
+        lab.a.phyp("partition.create", name="web", memory=16 * MIB, guest=guest)
+
+        def order(operation, status=0):
+            return console("migrlpar", "-o", operation, "-m", "A", "-t", "B",
+                           "-p", "web", status=status)
+
+        assert lab.b.phyp("system.info")["guests"] is True
+        assert order("v") == ""
+        os.unlink(initrd)
+        for operation in "vm":
+            text = order(operation, 1)
+            assert codes(text) == ["LPM0119"] and initrd in text, text
+        guest["console"] = lab.directory + "/terminal"
+        lab.file("initrd", b"again")
+        lab.b.phyp.refused(lpm.FAILED, "partition.check", name="web",
+                           memory=16 * MIB, guest=guest)
+        order("m")
+        assert lab.b.phyp("partition.describe", name="web")["guest"]["initrd"] == \
+            initrd
+        assert lab.a.partition_state("web") == "absent"
+        assert console("lssyscfg", "-r", "lpar", "-m", "B", "-F",
+                       "state,rmc_state,lpar_env", "--filter",
+                       "lpar_names=web") == "Not Activated,none,aixlinux\n"
+        # Back to one that has none
+        lab.a.phypd.stop()
+        lab.a.phypd.argv = [word for at, word in enumerate(lab.a.phypd.argv)
+                            if "--qemu-plugin" not in lab.a.phypd.argv[max(at - 1, 0):at + 1]]
+        lab.a.phypd.start(lab.a.phyp_path)
+        assert lab.a.phyp("system.info")["guests"] is False
+        text = console("migrlpar", "-o", "v", "-m", "B", "-t", "A", "-p", "web",
+                       status=1)
+        assert codes(text) == ["LPM0118"], text
+
+
 @suite.test("lists follow the HMC's rules")
 def _():
     with lpm.Lab() as lab:
@@ -517,6 +568,11 @@ def _():
                 ["-o", "m", "-m", "A", "-t", "B", "-p", "x", "--async",
                  "-w", "1"],
                 ["-o", "s", "-m", "A", "-t", "B", "-p", "x"],
+                ["-o", "m", "-m", "A", "-t", "B", "-p", "x", "--suspend", "me"],
+                ["-o", "s", "-m", "A", "-p", "x", "--suspend", "platform"],
+                ["-o", "v", "-m", "A", "-t", "B", "-p", "x", "--all-pages"],
+                ["-o", "m", "-m", "A", "-t", "B", "-p", "x",
+                 "--suspend-timeout", "0"],
                 ["-o", "v", "--no-such-option"], ["-o"]):
             assert codes(console("migrlpar", *order, status=2)) == ["LPM0001"]
         for order in ([], ["-r", "lpar"], ["-r", "sys", "-m"],

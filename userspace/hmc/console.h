@@ -176,6 +176,7 @@ void listing_print(const struct listing *listing, const char *const *known,
  * @active:	the partition runs
  * @id:		the stream, once it has one
  * @reserved:	the shell, or the partition, on the target is ours
+ * @told:	its agent was told that it moves
  */
 struct plan {
 	struct managed_system *source;
@@ -189,6 +190,7 @@ struct plan {
 	bool active;
 	char id[RPC_STREAM_ID_BYTES];
 	bool reserved;
+	bool told;
 };
 
 /**
@@ -199,6 +201,9 @@ struct plan {
  * @deadline_ns: when that is over, of now_ns()
  * @limit:	bytes a second that it may send, -1 = not given
  * @downtime_ms: how long the partition may stand still, -1 = not given
+ * @suspend:	who suspends it, "partition" or "platform"; NULL = not given
+ * @suspend_ms:	how long a partition may take for that, 0 = not given
+ * @all_pages:	the target has all of it before it goes on there
  */
 struct move_options {
 	bool verbose;
@@ -207,15 +212,32 @@ struct move_options {
 	uint64_t deadline_ns;
 	int64_t limit;
 	int64_t downtime_ms;
+	const char *suspend;
+	int64_t suspend_ms;
+	bool all_pages;
 };
 
-int validate(struct plan *plan, const struct partition_key *key, bool verbose);
+int validate(struct plan *plan, const struct partition_key *key,
+	     const struct move_options *options);
 int plan_movers(struct plan *plan);
 void plan_release(struct plan *plan);
 int move_start(struct plan *plan, const struct move_options *options);
 int move_start_movers(struct plan *plan, const struct move_options *options);
 int move_watch(struct console *console, struct plan *plan,
 	       const struct move_options *options);
+
+/* Partitions that take part, by an agent in them */
+bool has_agent(const struct plan *plan);
+bool takes_part(const struct plan *plan, const struct move_options *options);
+int tell_agent(const struct managed_system *system, const struct plan *plan,
+	       const char *phase, unsigned int timeout_ms, struct rpc_error *err);
+int choose_id(char id[RPC_STREAM_ID_BYTES]);
+int ask_partition(struct plan *plan);
+void message_partition(struct plan *plan, const json_t *stream);
+void hear_partition(const struct plan *plan);
+
+/* What a move was like */
+void report_move(const struct plan *plan, const json_t *source);
 
 /* What is left of moves that ended */
 int undo(struct plan *plan);

@@ -294,6 +294,7 @@ const char *lpar_state(const json_t *partition)
 		const char *hmc;
 	} states[] = {
 		{ "Not Activated", "Not Activated" },
+		{ "Starting", "Starting" },
 		{ "Running", "Running" },
 		{ "Finished", "Running" },
 		{ "Migrating - Running", "Migrating - Running" },

@@ -414,6 +414,26 @@ static int config_msps(struct query *query)
 	return EXIT_DONE;
 }
 
+/* The agent of a guest stands in for RMC; it is not asked, only what is known is told */
+static const char *rmc_state(const json_t *partition)
+{
+	static const struct {
+		const char *agent;
+		const char *rmc;
+	} states[] = {
+		{ "answers", "active" },
+		{ "silent", "inactive" },
+		{ "not asked", "unknown" },
+		{ "not known", "unknown" },
+	};
+	const char *agent = text_of(json_object_get(partition, "guest"), "agent");
+
+	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
+		if (!strcmp(agent, states[i].agent))
+			return states[i].rmc;
+	return "none";
+}
+
 static int config_lpar(struct query *query)
 {
 	json_t *list = config_msps(query) ? NULL :
@@ -431,7 +451,7 @@ static int config_lpar(struct query *query)
 		set_number(record, "lpar_id", number_of(partition, "lpar_id"));
 		set_text(record, "lpar_env", "aixlinux");
 		set_text(record, "state", lpar_state(partition));
-		set_text(record, "rmc_state", "none");
+		set_text(record, "rmc_state", rmc_state(partition));
 		set_number(record, "mem", number_of(partition, "memory") >> 20);
 		set_text(record, "platform_state", text_of(partition, "state"));
 	}

@@ -13,6 +13,7 @@
 #define MAX_WAIT_MINUTES	(7 * 24 * 60)
 #define MAX_DETAIL		5
 #define MAX_DOWNTIME_MS		3600000
+#define MAX_SUSPEND_S		3600
 
 /**
  * struct order - the command line of migrlpar
@@ -80,6 +81,16 @@ static int parse_name(const struct command *command, const char *text, const cha
 			   text);
 }
 
+static int parse_suspend(const struct command *command, const char *text, const char **who)
+{
+	*who = text;
+	if (!strcmp(text, "partition") || !strcmp(text, "platform"))
+		return EXIT_DONE;
+	return usage_error(command,
+			   "--suspend is \"%.64s\"; it must be partition (it suspends itself) or platform (it is stopped from outside).",
+			   text);
+}
+
 static int parse_operation(const struct command *command, const char *text,
 			   struct order *order)
 {
@@ -91,7 +102,7 @@ static int parse_operation(const struct command *command, const char *text,
 	return EXIT_DONE;
 }
 
-enum { ASYNC = 256, ID, LIMIT, DOWNTIME, FILE_NAME };
+enum { ASYNC = 256, ID, LIMIT, DOWNTIME, SUSPEND, SUSPEND_TIMEOUT, ALL_PAGES, FILE_NAME };
 
 static int parse_option(const struct command *command, int option, char **argv,
 			struct order *order)
@@ -132,6 +143,16 @@ static int parse_option(const struct command *command, int option, char **argv,
 		status = parse_number(command, "--downtime", optarg, 0, MAX_DOWNTIME_MS, &number);
 		order->options.downtime_ms = (int64_t)number;
 		break;
+	case SUSPEND:
+		return parse_suspend(command, optarg, &order->options.suspend);
+	case SUSPEND_TIMEOUT:
+		status = parse_number(command, "--suspend-timeout", optarg, 1, MAX_SUSPEND_S,
+				      &number);
+		order->options.suspend_ms = (int64_t)number * 1000;
+		break;
+	case ALL_PAGES:
+		order->options.all_pages = true;
+		break;
 	case FILE_NAME:
 		order->file = optarg;
 		break;
@@ -151,6 +172,10 @@ static int check_pace(const struct command *command, const struct order *order)
 		return usage_error(command, "--async is only for -o m.");
 	if ((options->limit >= 0 || options->downtime_ms >= 0) && order->operation != 'm')
 		return usage_error(command, "--limit and --downtime are only for -o m.");
+	if ((options->suspend_ms || options->all_pages) && order->operation != 'm')
+		return usage_error(command, "--suspend-timeout and --all-pages are only for -o m.");
+	if (options->suspend && order->operation != 'v' && order->operation != 'm')
+		return usage_error(command, "--suspend is only for -o v and -o m.");
 	if (options->wait_ms && order->operation != 'v' && order->operation != 'm')
 		return usage_error(command, "-w is only for -o v and -o m.");
 	if (options->async && options->wait_ms)
@@ -183,6 +208,9 @@ static int parse(const struct command *command, int argc, char **argv, struct or
 		{ "id", required_argument, NULL, ID },
 		{ "limit", required_argument, NULL, LIMIT },
 		{ "downtime", required_argument, NULL, DOWNTIME },
+		{ "suspend", required_argument, NULL, SUSPEND },
+		{ "suspend-timeout", required_argument, NULL, SUSPEND_TIMEOUT },
+		{ "all-pages", no_argument, NULL, ALL_PAGES },
 		{ "console", required_argument, NULL, FILE_NAME },
 		{ }
 	};
@@ -224,7 +252,7 @@ static int validate_in_time(struct console *console, struct plan *plan,
 	int status;
 
 	console_set_deadline(console, options->deadline_ns);
-	status = validate(plan, &order->key, options->verbose);
+	status = validate(plan, &order->key, options);
 	console_set_deadline(console, 0);
 	if (!options->deadline_ns || now_ns() <= options->deadline_ns)
 		return status;
@@ -322,6 +350,9 @@ const struct command command_migrlpar = {
 "  --async           with -o m: return as soon as it moves\n"
 "  --limit BYTES     with -o m: bandwidth in bytes a second (K, M, G: powers of 1000)\n"
 "  --downtime MS     with -o m: suspend it once the rest takes this long (300)\n"
+"  --suspend WHO     who suspends it: partition (where it has an agent) or platform\n"
+"  --suspend-timeout SECONDS  with -o m: how long the partition may take for it (30)\n"
+"  --all-pages       with -o m: it goes on only when the target has all of its memory\n"
 "  --console FILE    console file (default: $LPM_CONSOLE, or " CONSOLE_FILE ")\n"
 "  --help, --version\n"
 "Exit status: 0, 1 refused or failed, 2 wrong usage or console file.\n",

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/util.h"
@@ -14,6 +13,7 @@
 
 #define LOOK_MS		250		/* between two updates of the progress bar */
 #define MOVING_MS	8000		/* for the movers to find each other */
+#define TELL_MS		10000		/* for the partition to tell its kernel */
 #define SETTLE_MS	15000		/* for the platforms to agree */
 #define BAR_WIDTH	22		/* the line fits 80 columns */
 
@@ -59,26 +59,11 @@ static int make_on_target(struct plan *plan, const char *method, const char *wha
 	return ret;
 }
 
-static int choose_id(struct plan *plan)
+static json_t *stream_params(const struct plan *plan, bool source)
 {
-	uint64_t id = 0;
-
-	while (!id)
-		if (getrandom(&id, sizeof(id), 0) != sizeof(id) && errno != EINTR)
-			return -errno;
-	rpc_format_stream_id(id, plan->id);
-	return 0;
-}
-
-static int make_stream(const struct plan *plan, bool source)
-{
-	const struct managed_system *system = source ? plan->source : plan->target;
 	const json_t *peer = source ? plan->target_info : plan->source_info;
-	struct rpc_error err;
-	int ret;
 
-	ret = system_call(system, "stream.create",
-			  json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}",
 				    "stream_id", plan->id,
 				    "role", source ? "source" : "target",
 				    "partition", partition_name(plan),
@@ -87,8 +72,25 @@ static int make_stream(const struct plan *plan, bool source)
 				    "peer_stream_major",
 				    (json_int_t)number_of(peer, "stream_major"),
 				    "peer_stream_minor",
-				    (json_int_t)number_of(peer, "stream_minor")),
-			  NULL, &err);
+				    (json_int_t)number_of(peer, "stream_minor"));
+}
+
+static int make_stream(const struct plan *plan, bool source,
+		       const struct move_options *options)
+{
+	const struct managed_system *system = source ? plan->source : plan->target;
+	json_t *params = stream_params(plan, source);
+	struct rpc_error err;
+	int ret;
+
+	if (options->all_pages)
+		json_object_set_new(params, "all_pages_before_resume", json_true());
+	if (source && options->suspend)
+		json_object_set_new(params, "suspend", json_string(options->suspend));
+	if (source && options->suspend_ms)
+		json_object_set_new(params, "suspend_timeout_ms",
+				    json_integer(options->suspend_ms));
+	ret = system_call(system, "stream.create", params, NULL, &err);
 	if (ret)
 		call_message(system, "create the stream", &err);
 	return ret;
@@ -241,19 +243,35 @@ int move_start_movers(struct plan *plan, const struct move_options *options)
 
 /* ---- Begin ---- */
 
+/* From now on it may suspend itself */
+static int tell_partition(struct plan *plan)
+{
+	struct rpc_error err;
+
+	plan->told = true;
+	if (!tell_agent(plan->source, plan, "pre", TELL_MS, &err))
+		return 0;
+	message("LPM0211",
+		"It was the partition that did not begin to migrate: %s. The migration is given up; the partition runs on system %s.",
+		err.text, plan->source->name);
+	return -EIO;
+}
+
 static int begin_active(struct plan *plan, const struct move_options *options)
 {
 	int ret;
 
-	ret = choose_id(plan);
+	ret = choose_id(plan->id);
 	if (!ret)
 		ret = make_on_target(plan, "partition.reserve", "reserve the shell partition");
 	if (!ret)
-		ret = make_stream(plan, false);
+		ret = make_stream(plan, false, options);
 	if (!ret)
-		ret = make_stream(plan, true);
+		ret = make_stream(plan, true, options);
 	if (!ret)
 		ret = move_start_movers(plan, options);
+	if (!ret && takes_part(plan, options))
+		ret = tell_partition(plan);
 	return ret;
 }
 
@@ -455,6 +473,8 @@ static int conclude(struct plan *plan, bool verbose)
 		status = conclude_elsewhere(plan);
 	} else if (stream && stream_is(stream, "Completed")) {
 		status = EXIT_DONE;
+		if (verbose)
+			report_move(plan, stream);
 		if (finish(plan, true))
 			message("LPM0209",
 				"Partition %s has migrated to system %s, but not everything could be cleaned up. lslparmigr -r lpar -m %s does the rest.",
@@ -463,6 +483,7 @@ static int conclude(struct plan *plan, bool verbose)
 			printf("partition %s is now on system %s\n", partition_name(plan),
 			       plan->target->name);
 	} else if (stream && stream_is(stream, "Aborted")) {
+		message_partition(plan, stream);
 		if (!undo(plan))
 			message("LPM0203",
 				"The migration of partition %s failed: it runs on system %s, and system %s is as before. Correct what is named above, and repeat it.",
@@ -494,5 +515,7 @@ int move_watch(struct console *console, struct plan *plan,
 	console_lock(console, true);
 	status = conclude(plan, options->verbose);
 	console_unlock(console);
+	if (!status && plan->told)
+		hear_partition(plan);
 	return status;
 }

@@ -16,11 +16,13 @@
  * struct validation - a validation under way
  * @plan:	what is filled in
  * @findings:	how many stand against it
+ * @options:	what the user wants; NULL: nothing
  * @verbose:	tell also what is as it should be
  */
 struct validation {
 	struct plan *plan;
 	unsigned int findings;
+	const struct move_options *options;
 	bool verbose;
 };
 
@@ -334,17 +336,62 @@ static void check_active(struct validation *v)
 		check_peers(v);
 }
 
+/* Is there on the target what it is made of? */
+static void check_guest(struct validation *v)
+{
+	const struct plan *plan = v->plan;
+	struct rpc_error err;
+
+	if (!flag_of(plan->target_info, "guests")) {
+		found(v, "LPM0118",
+		      "Partition %s is a guest, and system %s has no guests. Choose another target, or start its vasi-phypd with --qemu-plugin.",
+		      text_of(plan->partition, "name"), plan->target->name);
+	} else if (!system_call(plan->target, "partition.check",
+				json_incref(plan->description), NULL, &err)) {
+		passed(v, "system %s has what the guest is made of", plan->target->name);
+	} else if (err.code == RPC_FAILED || err.code == RPC_STATE) {
+		found(v, "LPM0119",
+		      "System %s lacks what partition %s is made of: %.300s. It must be there under the same name; see Documentation/guest-partition.rst.",
+		      plan->target->name, text_of(plan->partition, "name"), err.text);
+	} else {
+		call_message(plan->target, "check whether the guest could be there", &err);
+		v->findings++;
+	}
+}
+
+/* The same that the partition is asked before it moves; it may answer otherwise then */
+static void check_agent(struct validation *v)
+{
+	struct plan *plan = v->plan;
+	const char *name = text_of(plan->partition, "name");
+
+	if (!has_agent(plan)) {
+		if (v->options->suspend && !strcmp(v->options->suspend, "partition"))
+			found(v, "LPM0120",
+			      "Partition %s has no agent that could be told to suspend it. Use --suspend platform.",
+			      name);
+		return;
+	}
+	if (!takes_part(plan, v->options))
+		passed(v, "partition %s is stopped from outside and not asked", name);
+	else if (ask_partition(plan))
+		v->findings++;
+	else
+		passed(v, "partition %s agrees", name);
+}
+
 /**
  * validate() - may the partition migrate?
  * @plan:	source and target are set; the rest is filled in
  * @key:	which partition
- * @verbose:	tell also what is as it should be
+ * @options:	what the user wants
  *
  * Return: EXIT_DONE or EXIT_FAILED; the user has been told why.
  */
-int validate(struct plan *plan, const struct partition_key *key, bool verbose)
+int validate(struct plan *plan, const struct partition_key *key,
+	     const struct move_options *options)
 {
-	struct validation v = { .plan = plan, .verbose = verbose };
+	struct validation v = { .plan = plan, .options = options, .verbose = options->verbose };
 
 	check_system(&v, plan->source, &plan->source_info);
 	check_system(&v, plan->target, &plan->target_info);
@@ -356,6 +403,10 @@ int validate(struct plan *plan, const struct partition_key *key, bool verbose)
 	}
 	if (plan->partition && plan->source_info && plan->target_info)
 		check_memory(&v);
+	if (plan->target_info && json_object_get(plan->description, "guest"))
+		check_guest(&v);
+	if (plan->active && json_object_get(plan->description, "guest"))
+		check_agent(&v);
 	if (plan->source->deadline_ns && now_ns() > plan->source->deadline_ns)
 		return EXIT_FAILED;
 	/* Movers matter for a partition that runs; without one, nobody knows */
