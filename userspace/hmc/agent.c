@@ -104,6 +104,27 @@ int ask_partition(struct plan *plan)
 	return ret;
 }
 
+/**
+ * end_agent() - wait until the partition has noticed that it does not move
+ * @plan:	source, id and name; the source's stream is Aborted, or gone
+ *
+ * Its kernel looks once a second; until then it could not be told of another move.  One
+ * that did not take part says so at once, and one that never answered is not asked.
+ */
+void end_agent(const struct plan *plan)
+{
+	struct rpc_error err;
+	json_t *partition = NULL;
+
+	if (system_call(plan->source, "partition.show",
+			json_pack("{s:s}", "name", text_of(plan->partition, "name")),
+			&partition, &err))
+		return;
+	if (!strcmp(text_of(json_object_get(partition, "guest"), "agent"), "answers"))
+		tell_agent(plan->source, plan, "post", ABORTED_MS, &err);
+	json_decref(partition);
+}
+
 static const char *what_it_did(uint32_t detail)
 {
 	switch (detail) {

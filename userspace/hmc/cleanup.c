@@ -120,6 +120,7 @@ int undo(struct plan *plan)
 	ret = abort_stream(plan->source, plan->id);
 	if (ret)
 		return ret;
+	end_agent(plan);
 	if (plan->target) {
 		/* The source will hand nothing over any more */
 		ret = abort_stream(plan->target, plan->id);

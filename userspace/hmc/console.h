@@ -233,6 +233,7 @@ int tell_agent(const struct managed_system *system, const struct plan *plan,
 	       const char *phase, unsigned int timeout_ms, struct rpc_error *err);
 int choose_id(char id[RPC_STREAM_ID_BYTES]);
 int ask_partition(struct plan *plan);
+void end_agent(const struct plan *plan);
 void message_partition(struct plan *plan, const json_t *stream);
 void hear_partition(const struct plan *plan);
 
