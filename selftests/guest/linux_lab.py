@@ -100,10 +100,12 @@ class Console(threading.Thread):
         *lines, self.rest[connection] = (self.rest[connection] + data).split(b"\n")
         with self.changed:
             for line in lines:
-                # Half a line may have been written when the partition moved
-                if place and self.rest.get(self.connections[place - 1]):
-                    line = self.rest[self.connections[place - 1]] + line
-                    self.rest[self.connections[place - 1]] = b""
+                # Half a line may have been written when the partition moved; between
+                # the two there may have been targets that were given up
+                before = self.connections[self.lines[-1].place if self.lines else place]
+                if before is not connection and self.rest.get(before):
+                    line = self.rest[before] + line
+                    self.rest[before] = b""
                 text = line.decode(errors="replace").strip("\r")
                 self.lines.append(Line(now, place, text))
                 if self.show:
