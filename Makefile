@@ -321,15 +321,17 @@ check-modules:
 GUEST_ARCH	:= ppc64el
 GUEST_CROSS	:= powerpc64le-linux-gnu-
 
-PHONY += guest-programs
-guest-programs:
+PHONY += guest-programs partition-programs
+guest-programs: partition-programs
+	$(Q)$(MAKE) kselftests
+
+partition-programs:
 	$(Q)$(MAKE) DEPS_MORE='$(DEPS_CROSS)' deps
 	$(Q)sysroot=$$($(PYTHON) -B selftests/guest/sysroot.py $(GUEST_ARCH)) && \
 	MAKEFLAGS= $(MAKE) $(JOBS) $(if $(V),V=$(V)) O=build-$(GUEST_ARCH) \
 		CROSS_COMPILE=$(GUEST_CROSS) SYSROOT=$$sysroot all \
 		build-$(GUEST_ARCH)/tools/driver_bench \
 		$(INSIDE_FILES:$(O)/%=build-$(GUEST_ARCH)/%)
-	$(Q)$(MAKE) kselftests
 
 # Tests of the driver, as in a kernel's tree: what they share with its other tests
 # comes from there.  In build-ARCH/vasi/
@@ -468,10 +470,21 @@ $(O)/qemu/monitor.bin: $(O)/qemu/monitor.elf
 
 -include $(QEMU_OBJS:.o=.d)
 
-PHONY += demo bench soak soak-moves
-demo bench: deps
+# What a partition that runs Linux needs, with one kernel
+PHONY += linux-files
+LINUX_KERNEL ?= ppc64el-6.12
+linux-files:
+	$(Q)$(MAKE) DEPS_MORE='$(DEPS_CROSS) $(DEPS_GUEST) $(DEPS_QEMU)' deps
 	$(Q)$(MAKE) $(JOBS) tests
-	$(Q)$(PYTHON) -B selftests/$@/$@.py --build $(O) $(ARGS)
+	$(Q)$(MAKE) guest-kernels KERNELS=$(LINUX_KERNEL)
+	$(Q)$(MAKE) partition-programs
+	$(Q)$(MAKE) $(JOBS) qemu-files
+
+# GUEST=linux: the partition is a Linux guest.  ARGS=-h shows options
+PHONY += demo bench soak soak-moves
+demo bench: $(if $(GUEST),$(GUEST)-files,deps)
+	$(Q)$(if $(GUEST),,$(MAKE) $(JOBS) tests)
+	$(Q)$(PYTHON) -B selftests/$@/$(if $(GUEST),$(GUEST),$@).py --build $(O) $(ARGS)
 
 soak-moves: deps
 	$(Q)$(MAKE) $(JOBS) tests
@@ -609,6 +622,7 @@ clean:
 help:
 	@echo 'make              build libraries and programs into build/'
 	@echo 'make demo         move a running 1 GiB partition and compare it (as root)'
+	@echo 'make demo GUEST=linux   move a Linux guest, with its memory, console and network'
 	@echo 'make check        packages, build, and every test'
 	@echo '                  TESTS=PATTERN    only tests whose name matches'
 	@echo 'make unit, e2e    one kind of test'

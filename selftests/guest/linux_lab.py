@@ -208,7 +208,8 @@ class LinuxLab(lpm.Lab):
     """Two systems, and one Linux partition; see above.
 
     @machine: a PartitionGuest
-    @switch: a Switch of lib/vswitch.py that its eth0 is plugged into, or None
+    @switch: a Switch of lib/vswitch.py that its eth0 is plugged into, or None; QEMU's
+        user has to reach its socket
     @more: of lpm.Lab
     """
 
@@ -224,7 +225,6 @@ class LinuxLab(lpm.Lab):
         os.chmod(machine.initrd, 0o644)
         words = {"kernel": lpm.copied(machine.vmlinux), "console": self.console.path}
         if switch:
-            os.chmod(switch.path, 0o666)
             words["network"] = [{"switch": switch.path, "device": device,
                                  "mac": "52:54:00:77:01:01"}]
         words.update(description or {})
