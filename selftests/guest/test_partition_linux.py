@@ -153,7 +153,7 @@ def linux(series, processors):
 
 
 def live_copy(source, memory):
-    """All that is there, and then what was written meanwhile."""
+    """All that is there, and then what was written meanwhile, which it returns."""
     source.link.scan()
     memory.copy(source.memory, source.memory.pages())
     passes = []
@@ -162,6 +162,7 @@ def live_copy(source, memory):
         memory.copy(source.memory, passes[-1])
     print("# pages in passes: %s; the last scan took %d us" % (
         [len(pages) for pages in passes], source.link.took_ns // 1000))
+    return [page for pages in passes for page in pages]
 
 
 def suspend(move):
@@ -283,18 +284,19 @@ class Pager(threading.Thread):
 
 
 def move_with_pager(series, processors):
-    """The guest goes on when the pages that it writes most are not there yet."""
+    """The guest goes on when pages that it has written lately are not there."""
     with linux(series, processors) as it:
         it.target = it.start("target", ["-incoming", "defer"])
         it.target.memory.punch()
         pager = Pager(it.target, it.source.memory, [])
         pager.start()
         try:
-            live_copy(it.source, it.target.memory)
+            written = live_copy(it.source, it.target.memory)
             state, pages = suspend(it)
-            for page in pages:
+            missing = set(written + pages)
+            for page in missing:
                 it.target.memory.punch(page, 1)
-            pager.missing.update(pages)
+            pager.missing.update(missing)
             resume(it, state)
             until("pages were demanded", lambda: pager.demanded > 100 or pager.error)
         finally:
