@@ -20,10 +20,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import lpm  # noqa: E402
 import tap  # noqa: E402
 from echoclient import EchoClients, EchoError  # noqa: E402
-from guestconsole import TICK  # noqa: E402
 from kvclient import KvClient, KvError  # noqa: E402
 
 suite = tap.Suite()
+TICK = re.compile(r"^tick (\d+) (\d+\.\d+) (\d+\.\d+)$")
 MIB = 1 << 20
 PAGE = 4096
 
