@@ -13,6 +13,7 @@ What it says on its console, line by line:
     tick, check, echo: ...  of the workloads (workload.py)
     guest: end              they have ended well, as they were told
     FAIL: ...               something is wrong
+    kernel: ...             the kernel warns
 
 The console takes lines, too: partition_init has them.
 """
@@ -65,6 +66,7 @@ class PartitionGuest(guest.Guest):
         self.files.copy("/guest/workload", here + "/partition_workload")
         self.files.directory("/etc/lpar-agent.d")
         self.program(PROGRAMS + "/lpar-agent")
+        self.program(PROGRAMS + "/inside/kmsg")
         for each in self.workloads:
             self.files.file("/guest/workloads/" + each.name,
                             each.script.encode() + b"\n")
