@@ -62,6 +62,14 @@ LINK = [there for there in TREE.values() if there.startswith("vasi/") and
 RENAMED = "".join("#define %s vasi_%s\n" % (name, name) for name in (
     "unix_connect", "unix_listen", "unix_unlisten"))
 WHOLE_S = 3600
+# What the plug-in can be built for, and what stands against others
+SERIES = "7.2"
+UNSUPPORTED = """QEMU %s is installed; spapr-vasi is for the series %s (Debian 12) only.
+It is built against QEMU's internal headers, which have changed since: the dirty log's
+functions report errors (from 8.2 on), the arrays of device properties are constant and
+have no end marker (from 10.0 on), include/sysemu/ has become include/system/ (10.0).
+Install Debian 12's own qemu-system-ppc beside it, for example in a container, or remove
+the backport: apt-get install qemu-system-ppc/bookworm"""
 # Debian's own Python, meson and ninja, whatever else is on this machine
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 BUILD_S = 600
@@ -72,6 +80,13 @@ def source():
     return packages.run(["dpkg-query", "-W", "-f",
                          "${source:Package} ${source:Version}",
                          PACKAGE]).split()
+
+
+def check_series(version):
+    """Refuse what the plug-in cannot be built for; @version is Debian's."""
+    upstream = version.partition(":")[2] or version
+    if not re.match(re.escape(SERIES) + r"\b(?!\.\d*rc)", upstream):
+        raise packages.PackageError(UNSUPPORTED % (version, SERIES))
 
 
 def build_id():
@@ -125,6 +140,7 @@ def keep(source_dir, target_dir):
 def headers():
     """Path of the headers, and the version that they are of."""
     name, version = source()
+    check_series(version)
     path = os.path.join(packages.CACHE, "qemu", version.replace(":", "%3a"))
     if os.path.isdir(path):
         return path, version
@@ -143,6 +159,7 @@ def headers():
 def whole(program):
     """All of QEMU with the device in its tree."""
     name, version = source()
+    check_series(version)
     os.makedirs(packages.CACHE, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="whole.", dir=packages.CACHE) as work:
         src = work + "/src"
@@ -202,4 +219,5 @@ def main():
         os.rename(target + ".new", target)
 
 
-main()
+if __name__ == "__main__":
+    main()
