@@ -3,7 +3,8 @@
 """A Linux partition moves, live, between two managed systems with native movers.
 
 A test for each move, and for what the partition itself and its kernel found: a pairwise
-choice of kernels, processors, loads, who suspends it, and what is there at Resumed.
+choice of kernels, processors, loads, page tables, who suspends it, and what is there
+at Resumed.
 "--matrix" runs all of them (make soak).
 """
 
@@ -25,16 +26,23 @@ KERNELS = ("ppc64el-6.1", "ppc64el-6.12")
 MIB = 1 << 20
 # Each partition goes there and back in these ways
 WAYS = ("partition", "platform", "partition, all pages first")
-SHORT = (("ppc64el-6.1", 1, "memory"), ("ppc64el-6.12", 2, "memory"))
+# Kernel, processors, loads, page tables: each pair of two of them is somewhere
+SHORT = (("ppc64el-6.1", 1, "memory store", "radix"),
+         ("ppc64el-6.1", 2, "stress sums", "hash"),
+         ("ppc64el-6.12", 1, "stress sums", "radix"),
+         ("ppc64el-6.12", 2, "memory store", "hash"),
+         ("ppc64el-6.12", 2, "memory store", "radix"),
+         ("ppc64el-6.1", 1, "stress sums", "hash"))
 # What Linux says when it has moved itself, once a move
 SAID = (r"mobility: calling ibm,suspend-me",
         r"mobility: waiting for memory transfer to complete",
         r"mobility: memory transfer completed")
 
 
-def loads():
-    """Name -> workloads beside the ticker."""
-    return {"memory": [workload.checker(48 * MIB, 16 * MIB)]}
+# Beside the ticker
+LOADS = {"memory": workload.checker(48 * MIB, 16 * MIB), "stress": workload.stress(),
+         "store": workload.kv(), "sums": workload.sums()}
+TABLES = {"radix": (), "hash": ("disable_radix",)}
 
 
 def move(lab, way):
@@ -66,19 +74,28 @@ def end(lab):
     lab.check()
 
 
-def case(suite, label, processors, load, ways):
+def begin(lab, tables):
+    """It starts, and has the page tables that it was to have."""
+    lab.begin()
+    since = len(lab.console.lines)
+    lab.console.say("run grep ^MMU /proc/cpuinfo")
+    lab.console.wait("^MMU.*: %s" % tables.capitalize(), since)
+
+
+def case(suite, label, processors, loads, tables):
     """One partition, several moves, and what it says in the end."""
-    name = "%s, %d processors, %s: " % (label, processors, load)
+    name = "%s, %d processors, %s, %s: " % (label, processors, tables, loads)
     machine = partition_guest.PartitionGuest(
-        label, ["ticker", *loads()[load]], processors=processors)
+        label, ["ticker", *(LOADS[load] for load in loads.split())],
+        processors=processors, options=TABLES[tables])
     with linux_lab.LinuxLab(machine) as lab:
-        if not suite.attempt(name + "it starts", lab.begin):
+        if not suite.attempt(name + "it starts", begin, lab, tables):
             return
-        for number, way in enumerate(ways, 1):
+        for number, way in enumerate(WAYS, 1):
             if not suite.attempt("%smove %d, %s" % (name, number, way), move, lab, way):
                 return
         suite.attempt(name + "its kernel has suspended and resumed itself",
-                      check_kernel_log, lab, sum(w.startswith("partition") for w in ways))
+                      check_kernel_log, lab, sum(w.startswith("partition") for w in WAYS))
         suite.attempt(name + "nothing is lost, nothing is wrong", end, lab)
 
 
@@ -86,12 +103,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--matrix", action="store_true", help="everything")
     options = parser.parse_args()
-    cases = list(itertools.product(KERNELS, (1, 2), loads())) \
-        if options.matrix else SHORT
+    cases = SHORT
+    if options.matrix:
+        cases = list(itertools.product(KERNELS, (1, 2), LOADS, TABLES))
     print("1..%d" % (len(cases) * (3 + len(WAYS))), flush=True)
     suite = linux_lab.Suite()
-    for label, processors, load in cases:
-        case(suite, label, processors, load, WAYS)
+    for one in cases:
+        case(suite, *one)
     return suite.bad != 0
 
 
