@@ -180,10 +180,42 @@ static void parse_region_size(struct options *o, const char *text)
 /* QEMU takes its path as one of its options, where a comma ends it */
 static void check_plugin(const char *path)
 {
-	if (strchr(path, ','))
-		usage_error("--qemu-plugin %.64s: a comma in its name", path);
+	if (path[0] != '/' || strchr(path, ','))
+		usage_error("--qemu-plugin %.64s: no absolute path without a comma", path);
 	if (access(path, R_OK))
 		usage_error("--qemu-plugin %.256s: %s", path, strerror(errno));
+}
+
+/* As execvp() looks for it */
+static bool is_program(const char *name)
+{
+	const char *path = getenv("PATH");
+	char file[512];
+
+	if (strchr(name, '/'))
+		return name[0] == '/' && !access(name, X_OK);
+	while (*name && path && *path) {
+		int length = (int)strcspn(path, ":");
+
+		if (snprintf(file, sizeof(file), "%.*s/%s", length, path, name) <
+		    (int)sizeof(file) && !access(file, X_OK))
+			return true;
+		path += length + (path[length] == ':');
+	}
+	return false;
+}
+
+static void check_program(const char *name)
+{
+	if (!is_program(name))
+		usage_error("--qemu %.256s: no program in PATH, and no absolute path of one",
+			    name);
+}
+
+static void check_device(const char *path)
+{
+	if (path[0] != '/' || access(path, F_OK))
+		usage_error("--userfaultfd %.256s: no absolute path of what is there", path);
 }
 
 static void parse_option(struct options *o, int option, char *arg, const char *word)
@@ -238,6 +270,7 @@ static void parse_option(struct options *o, int option, char *arg, const char *w
 		p->fault_injection = true;
 		break;
 	case OPT_QEMU:
+		check_program(arg);
 		p->qemu = arg;
 		break;
 	case OPT_QEMU_PLUGIN:
@@ -245,6 +278,7 @@ static void parse_option(struct options *o, int option, char *arg, const char *w
 		p->qemu_plugin = arg;
 		break;
 	case OPT_USERFAULTFD:
+		check_device(arg);
 		p->userfaultfd = arg;
 		break;
 	case OPT_LOG_LEVEL:
