@@ -310,6 +310,7 @@ struct phyp_source {
 	uint64_t skip_page;		/* fault injection; ~0: none yet */
 	uint64_t resent_seen;
 	struct phyp_demands demands;
+	uint64_t looked_ns;		/* when the home was asked to look */
 	uint64_t rate;			/* bytes a second that movers take */
 	uint64_t rate_since_ns;		/* when the next sample was begun */
 	uint64_t rate_bytes;		/* taken since */

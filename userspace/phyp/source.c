@@ -24,6 +24,9 @@
 #define FINAL_QUEUED_LEAST	(32u << 10)
 #define FINAL_OP_BYTES		(256u << 10)
 #define RATE_SAMPLE_NS		20000000ULL
+/* A look follows a pass of so many bytes at once, and others after so long */
+#define LOOK_BYTES		(1u << 20)
+#define LOOK_NS			20000000ULL
 /* Payload of one BITMAP or STATE record */
 #define PIECE_BYTES		4096
 
@@ -380,22 +383,39 @@ static uint64_t next_own(const struct phyp_pages *pages, uint64_t from,
 	return pages->count;
 }
 
+/*
+ * What the next pass is made of: at once after a pass worth the name.  After a small one
+ * not that soon: a partition that only waits to be suspended would be sent its few
+ * busiest pages a thousand times a second.
+ */
+static void look_again(struct phyp_stream *stream, uint64_t pages)
+{
+	struct phyp_source *src = &stream->source;
+	uint64_t now = stream->phyp->ops->now_ns(stream->phyp->ctx);
+
+	if (pages << pages_of(stream)->shift < LOOK_BYTES &&
+	    now - src->looked_ns < LOOK_NS)
+		return;
+	src->looked_ns = now;
+	phyp_stream_look(stream);
+}
+
 static enum fill end_pass(struct op_build *op)
 {
 	struct phyp_source_session *ss = &op->s->source;
 
 	if (!ss->pass_pages) {
 		ss->cursor = 0;
+		look_again(op->stream, 0);
 		return FILL_NONE;
 	}
 	if (!add_record(op, PHYP_REC_PASS, 0, 0, ss->pass,
 			op->stream->source.members))
 		return FILL_FULL;
+	look_again(op->stream, ss->pass_pages);
 	ss->cursor = 0;
 	ss->pass++;
 	ss->pass_pages = 0;
-	/* What the next pass is made of */
-	phyp_stream_look(op->stream);
 	return FILL_MORE;
 }
 
