@@ -56,6 +56,7 @@ class PartitionGuest(guest.Guest):
         self.address, self.directory = address, None
         modules = sorted({name for names in network.DEVICES.values()
                           for name in names})
+        modules += [name for each in self.workloads for name in each.modules]
         super().__init__(
             kernels.named(label), "", modules, memory=memory,
             processors=processors, options=options,

@@ -9,10 +9,12 @@ at Resumed.
 """
 
 import argparse
+import contextlib
 import itertools
 import os
 import re
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
@@ -27,10 +29,10 @@ MIB = 1 << 20
 # Each partition goes there and back in these ways
 WAYS = ("partition", "platform", "partition, all pages first")
 # Kernel, processors, loads, page tables: each pair of two of them is somewhere
-SHORT = (("ppc64el-6.1", 1, "memory store", "radix"),
+SHORT = (("ppc64el-6.1", 1, "memory store disk", "radix"),
          ("ppc64el-6.1", 2, "stress sums", "hash"),
          ("ppc64el-6.12", 1, "stress sums", "radix"),
-         ("ppc64el-6.12", 2, "memory store", "hash"),
+         ("ppc64el-6.12", 2, "memory store disk", "hash"),
          ("ppc64el-6.12", 2, "memory store", "radix"),
          ("ppc64el-6.1", 1, "stress sums", "hash"))
 # What Linux says when it has moved itself, once a move
@@ -41,7 +43,10 @@ SAID = (r"mobility: calling ibm,suspend-me",
 
 # Beside the ticker
 LOADS = {"memory": workload.checker(48 * MIB, 16 * MIB), "stress": workload.stress(),
-         "store": workload.kv(), "sums": workload.sums()}
+         "store": workload.kv(), "sums": workload.sums(), "disk": workload.disk()}
+SAYS = {"memory": "check", "stress": "stress", "store": "kv", "sums": "sum",
+        "disk": "disk"}
+DISK_BYTES = 16 * MIB
 TABLES = {"radix": (), "hash": ("disable_radix",)}
 
 
@@ -69,7 +74,11 @@ def check_kernel_log(lab, suspended):
             pattern, seen, suspended, [line for line in log if "mobility" in line])
 
 
-def end(lab):
+def end(lab, loads):
+    """All of its workloads are still at it, and end well."""
+    since = len(lab.console.lines)
+    for load in loads.split():
+        lab.console.wait(r"^%s:? \d+ ok" % SAYS[load], since)
     lab.end()
     lab.check()
 
@@ -82,13 +91,30 @@ def begin(lab, tables):
     lab.console.wait("^MMU.*: %s" % tables.capitalize(), since)
 
 
+def title(label, processors, loads, tables):
+    return "%s, %d processors, %s, %s" % (label, processors, tables, loads)
+
+
+@contextlib.contextmanager
+def disk_image():
+    """A file that both systems reach, like a LUN."""
+    with tempfile.NamedTemporaryFile(prefix="lpm.", dir="/var/tmp") as file:
+        file.truncate(DISK_BYTES)
+        os.chmod(file.name, 0o666)
+        yield file.name
+
+
 def case(suite, label, processors, loads, tables):
     """One partition, several moves, and what it says in the end."""
-    name = "%s, %d processors, %s, %s: " % (label, processors, tables, loads)
+    name = title(label, processors, loads, tables) + ": "
     machine = partition_guest.PartitionGuest(
         label, ["ticker", *(LOADS[load] for load in loads.split())],
         processors=processors, options=TABLES[tables])
-    with linux_lab.LinuxLab(machine) as lab:
+    with contextlib.ExitStack() as stack:
+        description = {}
+        if "disk" in loads:
+            description["disk"] = {"path": stack.enter_context(disk_image())}
+        lab = stack.enter_context(linux_lab.LinuxLab(machine, description=description))
         if not suite.attempt(name + "it starts", begin, lab, tables):
             return
         for number, way in enumerate(WAYS, 1):
@@ -96,16 +122,19 @@ def case(suite, label, processors, loads, tables):
                 return
         suite.attempt(name + "its kernel has suspended and resumed itself",
                       check_kernel_log, lab, sum(w.startswith("partition") for w in WAYS))
-        suite.attempt(name + "nothing is lost, nothing is wrong", end, lab)
+        suite.attempt(name + "nothing is lost, nothing is wrong", end, lab, loads)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--matrix", action="store_true", help="everything")
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT",
+                        help="cases whose name has it")
     options = parser.parse_args()
     cases = SHORT
     if options.matrix:
         cases = list(itertools.product(KERNELS, (1, 2), LOADS, TABLES))
+    cases = [c for c in cases if all(t in title(*c) for t in options.only)]
     print("1..%d" % (len(cases) * (3 + len(WAYS))), flush=True)
     suite = linux_lab.Suite()
     for one in cases:

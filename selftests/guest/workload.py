@@ -14,12 +14,15 @@ class Workload:
     @programs: of selftests/guest/inside/ that it runs, in /guest
     @foreign: (package, path in it) of others
     @packages: where their libraries are
+    @modules: of the kernel that it needs
     @needs: workloads that start before it and end after it
     """
 
-    def __init__(self, name, script, programs=(), foreign=(), packages=(), needs=()):
+    def __init__(self, name, script, programs=(), foreign=(), packages=(), needs=(),
+                 modules=()):
         self.name, self.script, self.programs = name, script, programs
         self.foreign, self.packages, self.needs = foreign, packages, needs
+        self.modules = modules
 
 
 def ticker(interval_ms=20):
@@ -122,8 +125,40 @@ def sums(files=16, size=256 << 10):
     return Workload("sums", SUM % {"files": files, "bytes": size})
 
 
+# The disk that both systems reach keeps what was written to it: read past any cache
+DISK = """
+told=
+trap 'told=1' TERM
+one_round()
+{
+	trap '' TERM
+	head -c 262144 /dev/urandom >/tmp/block &&
+	dd if=/tmp/block of=/dev/sda bs=64k seek=$1 conv=fsync,notrunc 2>/tmp/said &&
+	dd if=/dev/sda bs=64k skip=$1 count=4 iflag=direct 2>>/tmp/said |
+		cmp - /tmp/block >>/tmp/said 2>&1 && return
+	sed 's/^/FAIL: disk: /' /tmp/said
+	exit 1
+}
+until [ -b /dev/sda ]; do
+	:
+done
+round=0
+while [ -z "$told" ]; do
+	( one_round $((round %% %(places)d * 4)) ) || exit 1
+	echo "disk: $((round += 1)) ok"
+done
+echo "disk: end $round ok"
+"""
+
+
+def disk(mib=16):
+    """"disk: ROUND ok": /dev/sda, of @mib at least, is written and read back."""
+    return Workload("disk", DISK % {"places": mib * 4},
+                    modules=["ibmvscsi", "sd_mod"])
+
+
 NAMES = {function.__name__: function
-         for function in (ticker, checker, echod, memcached, kv, stress, sums)}
+         for function in (ticker, checker, echod, memcached, kv, stress, sums, disk)}
 
 
 def unfolded(workloads):

@@ -111,7 +111,7 @@ struct phyp_lpar_ops {
 	void (*completed)(void *ctx);
 };
 
-#define PHYP_MAX_CPU_STATE	(16u << 20)
+#define PHYP_MAX_CPU_STATE	(64u << 20)
 
 /* The platform */
 struct phyp *phyp_create(const struct phyp_host_ops *ops, void *ctx);

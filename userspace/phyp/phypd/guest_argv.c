@@ -13,8 +13,10 @@
 
 /* Of the fixed options, and those of disk and networks */
 #define MORE_WORDS	64
-#define MACHINE		"pseries,x-vof=on,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken," \
+#define MACHINE		"pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken," \
 			"cap-ccf-assist=off,memory-backend=ram"
+/* A firmware that starts in no time, but only a kernel that it is given */
+#define QUICK_FIRMWARE	",x-vof=on"
 /* Unit addresses: the same on both systems, whatever order QEMU would choose */
 #define CONSOLE_REG	0x30000000u
 #define AGENT_REG	0x30001000u
@@ -104,8 +106,9 @@ static void add_machine(struct words *w, const struct guest_config *c)
 	add_escaped(w, "guest=%s", c->name);
 	for (const char *const *word = (const char *const []) { "-nodefaults",
 	     "-no-user-config", "-display", "none", "-S", "-accel", "tcg,thread=multi",
-	     "-cpu", "POWER9", "-M", MACHINE, NULL }; *word; word++)
+	     "-cpu", "POWER9", "-M", NULL }; *word; word++)
 		add(w, "%s", *word);
+	add(w, MACHINE "%s", rpc_has(c->guest, "kernel") ? QUICK_FIRMWARE : "");
 	add(w, "-smp");
 	add(w, "%" PRIu64, rpc_get_u64(c->guest, "processors", 1));
 	add(w, "-m");

@@ -96,7 +96,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 
 	(void)revents;
 	if (ret) {
-		guest_not_saved(g, ret == -EFBIG ? "its device state has more than 16 MiB" :
+		guest_not_saved(g, ret == -EFBIG ? "its device state has more than 64 MiB" :
 				   "no memory for its device state");
 		return 0;
 	}
