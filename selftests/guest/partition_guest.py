@@ -32,6 +32,8 @@ import workload
 ARCH = "ppc64el"
 PROGRAMS = os.path.join(guest.TOP, "build-ppc64el")
 MEMORY_MIB = 256
+# What migrates a Linux partition on PowerVM, where RMC calls it
+DRMGR = ("powerpc-ibm-utils", "librtas2", "libnuma1")
 
 
 def libraries(names):
@@ -48,10 +50,11 @@ class PartitionGuest(guest.Guest):
     @address: of eth0, with the length of its prefix
     @memory, @processors: MiB, and how many
     @options: more of the kernel's options
+    @drmgr: Debian's drmgr is there, for the agent
     """
 
     def __init__(self, label, workloads=("ticker",), address=None,
-                 memory=MEMORY_MIB, processors=1, options=()):
+                 memory=MEMORY_MIB, processors=1, options=(), drmgr=False):
         self.workloads = workload.unfolded(workloads)
         self.address, self.directory = address, None
         modules = sorted({name for names in network.DEVICES.values()
@@ -60,14 +63,19 @@ class PartitionGuest(guest.Guest):
         super().__init__(
             kernels.named(label), "", modules, memory=memory,
             processors=processors, options=options,
-            libraries=libraries(name for each in self.workloads
-                                for name in each.packages))
+            libraries=libraries([*(DRMGR if drmgr else ()), *(
+                name for each in self.workloads for name in each.packages)]))
         here = os.path.dirname(os.path.abspath(__file__))
         self.files.copy("/init", here + "/partition_init")
         self.files.copy("/guest/workload", here + "/partition_workload")
         self.files.directory("/etc/lpar-agent.d")
         self.program(PROGRAMS + "/lpar-agent")
         self.program(PROGRAMS + "/inside/kmsg")
+        if drmgr:
+            self.program(packages.unpacked(ARCH, DRMGR[0]) + "/usr/sbin/drmgr",
+                         "/usr/sbin/drmgr")
+            for name in ("lock", "log"):
+                self.files.directory("/var/" + name)
         for each in self.workloads:
             self.files.file("/guest/workloads/" + each.name,
                             each.script.encode() + b"\n")

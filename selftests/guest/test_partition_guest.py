@@ -143,6 +143,37 @@ def agent(label):
         ended(guest)
 
 
+# A platform says in the device tree that partitions may migrate; QEMU does not
+MIGRATABLE = "run cp -a /sys/firmware/devicetree/base /tmp/tree && " \
+    "touch /tmp/tree/ibm,migratable-partition && " \
+    "mount -o bind /tmp/tree /sys/firmware/devicetree/base && echo done"
+
+
+def drmgr(label):
+    """Debian's: it waits 5 s before it tells the kernel, and ends when that returns."""
+    with booted(label, "ticker", drmgr=True) as guest:
+        guest.ask("check " + STREAM, "check %s refused drmgr: "
+                  "Partition Mobility is not supported." % STREAM)
+        guest.console.say(MIGRATABLE)
+        guest.console.wait("^done$")
+        guest.ask("check " + STREAM, "check %s ok" % STREAM)
+        guest.ask("pre " + STREAM, "pre %s ok" % STREAM)
+        guest.qmp.event("SUSPEND")
+        mark = len(guest.agent.lines)
+        guest.say("post " + STREAM)
+        guest.qmp("system_wakeup")
+        assert guest.agent.wait("", mark).text == "post %s ok" % STREAM
+        guest.console.say("run cat /var/log/drmgr; echo log: end")
+        guest.console.wait("^log: end$")
+        for pattern, count in (("-m -c pmig -p check -s " + STREAM, 1),
+                               ("-m -c pmig -p pre -s " + STREAM, 1), ("-p post", 0),
+                               ("/mobility/migration with 0x" + STREAM, 1),
+                               ("Kernel migration returned 0", 1)):
+            seen = [line for line in guest.console.texts() if pattern in line]
+            assert len(seen) == count, (pattern, seen)
+        ended(guest)
+
+
 def failing(label):
     with booted(label, hook=None) as guest:
         guest.console.say("run umount /sys; echo done")
@@ -221,5 +252,6 @@ for name in LABELS:
 for name in LABELS:
     suite.test(name + ": so do Debian's key-value server, stress-ng, and checksums",
                lambda label=name: packaged(label))
+suite.test("ppc64el-6.12: the agent leaves it to Debian's drmgr", lambda: drmgr(LABELS[-1]))
 suite.test("ppc64el-6.12: a kernel that cannot be told", lambda: failing(LABELS[-1]))
 sys.exit(suite.main())
