@@ -494,6 +494,15 @@ soak-moves: deps
 soak:
 	$(Q)$(MAKE) soak-moves ARGS=
 	$(Q)$(MAKE) soak-driver ARGS=
+	$(Q)$(MAKE) soak-linux ARGS=
+
+# Every kernel, number of processors, load and kind of page tables.
+# ARGS='--only stress' for less
+PHONY += soak-linux
+soak-linux: linux-files
+	$(Q)$(MAKE) guest-kernels KERNELS=ppc64el-6.1
+	$(Q)BUILD='$(abspath $(O))' $(PYTHON) -B selftests/guest/test_linux_move.py \
+		--matrix $(ARGS)
 
 # Fuzzers.  SECONDS= is for each; ARGS=-h shows more
 
