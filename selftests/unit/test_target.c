@@ -579,7 +579,7 @@ static void refuses_start(void **unused)
 		s.granule ^= i == 2;
 		s.bytes ^= i == 3;
 		s.stream_id ^= i == 4;
-		s.reserved ^= i == 5;
+		s.flags ^= i == 5 ? __cpu_to_be32(2) : 0;
 		if (i == 6)
 			s.incarnation = 0;
 		if (i == 7)

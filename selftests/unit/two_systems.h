@@ -53,6 +53,7 @@
  * @copy_dma:	the devices cannot map buffers
  * @all_pages:	send every page before the hand-over
  * @no_zero:	no zero detection
+ * @hibernated:	the partition executes on neither side: ts_populate(), then ts_hibernate()
  * @skip_resend: fault injection
  * @hold_resume: fault injection
  * @looks:	the home is like QEMU: it looks for what was written when it is asked,
@@ -71,6 +72,7 @@ struct ts_params {
 	bool copy_dma;
 	bool all_pages;
 	bool no_zero;
+	bool hibernated;
 	uint64_t skip_resend;
 	bool hold_resume;
 	bool looks;
@@ -148,6 +150,7 @@ struct ts_side {
 	bool aborted;
 	bool completed;
 	bool loaded;
+	bool owns;			/* target, with @hibernated */
 	int save_error;
 	int load_error;
 	unsigned int resumes;
@@ -234,6 +237,8 @@ void ts_write(struct ts *ts, struct ts_side *side, uint64_t offset,
 	      uint32_t length, bool zero);
 void ts_home_write(struct ts *ts);
 void ts_populate(struct ts *ts, unsigned int percent);
+/* It has been suspended before the move */
+void ts_hibernate(struct ts *ts);
 
 /* One action by a fixed order; false if nothing in the whole round moved */
 enum ts_action {

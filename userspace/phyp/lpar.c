@@ -67,6 +67,21 @@ bool phyp_lpar_present(const struct phyp_lpar *lpar, uint64_t offset)
 	return !phyp_bitmap_test(&pages->missing, offset >> pages->shift);
 }
 
+bool phyp_lpar_written(const struct phyp_lpar *lpar, uint64_t *offset, uint64_t *length)
+{
+	const struct phyp_pages *pages = &lpar->pages;
+	uint64_t from = *offset >> pages->shift;
+	uint64_t first = from < pages->count ?
+			 phyp_bitmap_next(&pages->written, from, pages->count) : pages->count;
+	uint64_t end = first;
+
+	while (end < pages->count && phyp_bitmap_test(&pages->written, end))
+		end++;
+	*offset = first << pages->shift;
+	*length = (end - first) << pages->shift;
+	return end > first;
+}
+
 void phyp_lpar_demand(struct phyp_lpar *lpar, uint64_t offset)
 {
 	if (lpar->stream && lpar->stream->params.role == PHYP_TARGET)

@@ -23,7 +23,7 @@ struct phyp_stream;
 
 /* The version of the platform's own stream (Documentation/platform-stream.rst) */
 #define PHYP_STREAM_MAJOR	1
-#define PHYP_STREAM_MINOR	0
+#define PHYP_STREAM_MINOR	1
 
 /* What the ownership record of a stream says (Documentation/handover.rst) */
 enum phyp_verdict {
@@ -84,7 +84,8 @@ struct phyp_vdev_ops {
  * struct phyp_lpar_ops - the home of a partition
  * @suspend:	stop executing; the home calls phyp_lpar_suspended() when no
  *		processor runs any more (from the owner's thread, not in here)
- * @resume:	execute (again, or for the first time here)
+ * @resume:	execute (again, or for the first time here); of a hibernated stream: it
+ *		is (still, or now) this side's
  * @save_state:	write what is not memory into @buf; returns bytes, or negative
  *		errno; at most PHYP_MAX_CPU_STATE
  * @load_state:	take it over; 0, negative errno, or -EINPROGRESS: then the home calls
@@ -166,6 +167,11 @@ void *phyp_lpar_ctx(const struct phyp_lpar *lpar);
 void phyp_lpar_mark(struct phyp_lpar *lpar, uint64_t offset, uint64_t length);
 /* May the page at @offset be touched?  False while it is missing.  Any thread. */
 bool phyp_lpar_present(const struct phyp_lpar *lpar, uint64_t offset);
+/*
+ * The next bytes that were ever written, at or after *offset: from *offset on *length of
+ * them, in whole pages.  False: there are none.  Any thread.
+ */
+bool phyp_lpar_written(const struct phyp_lpar *lpar, uint64_t *offset, uint64_t *length);
 /* A processor waits for the page at @offset: ask the source for it */
 void phyp_lpar_demand(struct phyp_lpar *lpar, uint64_t offset);
 /* The home has stopped executing, as @suspend asked */
@@ -192,7 +198,9 @@ enum phyp_role {
  * @role:	which side this platform is
  * @lpar:	the partition that moves, or the shell it moves into
  * @vdev:	the device whose VSP is authorised to open the stream in this role
- * @all_pages_before_resume: send every page before the hand-over
+ * @hibernated:	the partition executes on neither side: all pages go before the
+ *		hand-over, and there is no Resumed (Documentation/suspended-partitions.rst)
+ * @all_pages_before_resume: send every page before the hand-over; with @hibernated always
  * @max_op_bytes: most stream bytes of one operation; 0 = 1 MiB
  * @skip_resend: fault injection: the Nth page dirtied again is not sent; 0 = none
  * @no_zero_detection: send zero pages as any other
@@ -204,6 +212,7 @@ struct phyp_stream_params {
 	enum phyp_role role;
 	struct phyp_lpar *lpar;
 	struct phyp_vdev *vdev;
+	bool hibernated;
 	bool all_pages_before_resume;
 	uint32_t max_op_bytes;
 	uint64_t skip_resend;
@@ -236,8 +245,8 @@ int phyp_stream_release(struct phyp_stream *stream);
 int phyp_verdict(struct phyp *phyp, uint64_t id, enum phyp_verdict *verdict);
 /*
  * Source: act on the target's verdict.  NEVER: the partition runs here again,
- * the stream is Aborted.  RESUMED: the partition is the target's; with @received
- * the stream is Completed.  -EPERM in a state where the verdict cannot be.
+ * the stream is Aborted.  RESUMED: the partition is the target's; with @received,
+ * and always when it is hibernated, the stream is Completed.  -EPERM in a state where the verdict cannot be.
  */
 int phyp_stream_recover(struct phyp_stream *stream, enum phyp_verdict verdict,
 			bool received);

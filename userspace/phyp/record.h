@@ -51,9 +51,11 @@ struct phyp_start {
 	__be16	sessions;
 	/* Last incarnation of which the target is known to have taken anything */
 	__be32	taken;
-	__be32	reserved;
+	__be32	flags;		/* PHYP_START_* */
 } __attribute__((packed));
 static_assert(sizeof(struct phyp_start) == 48, "START payload");
+
+#define PHYP_START_HIBERNATED	0x1	/* the partition executes on neither side */
 
 /* Types of the eight-byte messages between platforms */
 enum phyp_message_type {

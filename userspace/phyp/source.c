@@ -664,6 +664,8 @@ static enum fill fill_start(struct op_build *op)
 		.session = __cpu_to_be16(op->s->source.index),
 		.sessions = __cpu_to_be16(stream->source.members),
 		.taken = __cpu_to_be32(stream->source.taken),
+		.flags = __cpu_to_be32(stream->params.hibernated ?
+				       PHYP_START_HIBERNATED : 0),
 	};
 	op->s->source.started = true;
 	return FILL_MORE;

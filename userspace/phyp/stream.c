@@ -26,8 +26,11 @@ static uint64_t now(const struct phyp_stream *stream)
 
 /* ---- States ---- */
 
-static bool source_may_become(enum vasi_state old, enum vasi_state new)
+static bool source_may_become(const struct phyp_stream *stream, enum vasi_state new)
 {
+	bool hibernated = stream->params.hibernated;
+	enum vasi_state old = stream->state;
+
 	switch (old) {
 	case VASI_STATE_ENABLED:
 		return new == VASI_STATE_SUSPENDING ||
@@ -35,7 +38,8 @@ static bool source_may_become(enum vasi_state old, enum vasi_state new)
 	case VASI_STATE_SUSPENDING:
 		return new == VASI_STATE_SUSPENDED || new == VASI_STATE_ABORTED;
 	case VASI_STATE_SUSPENDED:
-		return new == VASI_STATE_RESUMED || new == VASI_STATE_ABORTED;
+		return new == VASI_STATE_ABORTED ||
+		       new == (hibernated ? VASI_STATE_COMPLETED : VASI_STATE_RESUMED);
 	case VASI_STATE_RESUMED:
 		return new == VASI_STATE_COMPLETED;
 	default:
@@ -43,11 +47,15 @@ static bool source_may_become(enum vasi_state old, enum vasi_state new)
 	}
 }
 
-static bool target_may_become(enum vasi_state old, enum vasi_state new)
+/* LoPAR: a partition that does not execute goes from Enabled to Completed */
+static bool target_may_become(const struct phyp_stream *stream, enum vasi_state new)
 {
-	switch (old) {
+	bool hibernated = stream->params.hibernated;
+
+	switch (stream->state) {
 	case VASI_STATE_ENABLED:
-		return new == VASI_STATE_RESUMED || new == VASI_STATE_ABORTED;
+		return new == VASI_STATE_ABORTED ||
+		       new == (hibernated ? VASI_STATE_COMPLETED : VASI_STATE_RESUMED);
 	case VASI_STATE_RESUMED:
 		return new == VASI_STATE_COMPLETED;
 	default:
@@ -98,7 +106,7 @@ void phyp_stream_set_state(struct phyp_stream *stream, enum vasi_state new,
 	bool source = stream->params.role == PHYP_SOURCE;
 	enum vasi_state old = stream->state;
 
-	if (!(source ? source_may_become : target_may_become)(old, new)) {
+	if (!(source ? source_may_become : target_may_become)(stream, new)) {
 		phyp_log(stream->phyp, LOG_ERR,
 			 "stream %016llx: refused to go from %s to %s",
 			 (unsigned long long)stream->params.id,
@@ -165,7 +173,7 @@ static int abort_target(struct phyp_stream *stream, uint32_t reason)
 
 	if (stream->state == VASI_STATE_ABORTED)
 		return 0;
-	if (stream->state != VASI_STATE_ENABLED)
+	if (stream->state != VASI_STATE_ENABLED || stream->received)
 		return -EPERM;
 
 	verdict = phyp_owner_commit(stream->phyp, stream->params.id,
@@ -320,17 +328,26 @@ void phyp_stream_tell(struct phyp_stream *stream, uint8_t type)
 
 static void source_resumed(struct phyp_stream *stream)
 {
-	if (stream->state != VASI_STATE_SUSPENDED)
+	if (stream->state != VASI_STATE_SUSPENDED || stream->params.hibernated)
 		return;
 	phyp_stream_set_state(stream, VASI_STATE_RESUMED, 0);
 	phyp_stream_announce(stream);
+}
+
+/* Is the partition the target's, and all of it there? */
+static bool may_complete(const struct phyp_stream *stream)
+{
+	if (!stream->params.hibernated)
+		return stream->state == VASI_STATE_RESUMED;
+	return stream->state == (stream->params.role == PHYP_SOURCE ?
+				 VASI_STATE_SUSPENDED : VASI_STATE_ENABLED);
 }
 
 static void complete(struct phyp_stream *stream)
 {
 	struct phyp_lpar *lpar;
 
-	if (stream->state != VASI_STATE_RESUMED)
+	if (!may_complete(stream))
 		return;
 	if (stream->params.role == PHYP_SOURCE)
 		phyp_stream_tell(stream, PHYP_MSG_COMPLETED);
@@ -676,6 +693,7 @@ int phyp_stream_create(struct phyp *phyp,
 	new->params = *params;
 	if (!new->params.max_op_bytes)
 		new->params.max_op_bytes = DEFAULT_OP_BYTES;
+	new->params.all_pages_before_resume |= params->hibernated;
 	new->state = VASI_STATE_ENABLED;
 	new->stats.created_ns = now(new);
 	TAILQ_INIT(&new->sessions);
@@ -766,6 +784,11 @@ int phyp_stream_recover(struct phyp_stream *stream, enum phyp_verdict verdict,
 	}
 	if (verdict != PHYP_VERDICT_RESUMED)
 		return -EINVAL;
+	/* Its record is written when all is there */
+	if (stream->params.hibernated) {
+		complete(stream);
+		return stream->state == VASI_STATE_COMPLETED ? 0 : -EPERM;
+	}
 	source_resumed(stream);
 	if (stream->state != VASI_STATE_RESUMED &&
 	    stream->state != VASI_STATE_COMPLETED)

@@ -309,6 +309,19 @@ static void resume(struct phyp_stream *stream)
 	phyp_stream_announce(stream);
 }
 
+/*
+ * The partition is this system's, and executes nowhere.  The source is the first to be
+ * Completed, as LoPAR has it, unless there is nobody to hear from it.
+ */
+static void own(struct phyp_stream *stream)
+{
+	stream->received = true;
+	stream->params.lpar->ops->resume(stream->params.lpar->ctx);
+	phyp_stream_tell(stream, PHYP_MSG_RECEIVED);
+	if (!stream->nsessions)
+		phyp_stream_closed(stream);
+}
+
 /* Nothing runs here before the record says so */
 static void commit(struct phyp_stream *stream)
 {
@@ -318,7 +331,9 @@ static void commit(struct phyp_stream *stream)
 		return;
 	verdict = phyp_owner_commit(stream->phyp, stream->params.id,
 				    PHYP_VERDICT_RESUMED);
-	if (verdict == PHYP_VERDICT_RESUMED)
+	if (verdict == PHYP_VERDICT_RESUMED && stream->params.hibernated)
+		own(stream);
+	else if (verdict == PHYP_VERDICT_RESUMED)
 		resume(stream);
 	else if (verdict == PHYP_VERDICT_NEVER)
 		phyp_stream_abort(stream, VASI_ABORT_ORCHESTRATOR, 0);
@@ -329,8 +344,10 @@ static bool handover_is_whole(const struct phyp_stream *stream)
 {
 	const struct phyp_target *tgt = &stream->target;
 
+	/* Nobody would wait for a page that is missing */
 	if (tgt->state && tgt->state_here == tgt->state_bytes &&
-	    tgt->bitmap_pages == tgt->handover_pages)
+	    tgt->bitmap_pages == tgt->handover_pages &&
+	    !(stream->params.hibernated && tgt->handover_pages))
 		return true;
 	phyp_log(stream->phyp, LOG_ERR,
 		 "stream %016llx: the hand-over is not whole: %u of %u bytes of state, %llu of %llu pages in the bitmap",
@@ -385,7 +402,7 @@ static void try_handover(struct phyp_stream *stream)
 {
 	const struct phyp_target *tgt = &stream->target;
 
-	if (resumed(stream))
+	if (resumed(stream) || stream->received)
 		return;
 	if (tgt->handover == PHYP_HANDOVER_LOADED)
 		commit(stream);
@@ -612,8 +629,11 @@ static const char *start_mismatch(const struct phyp_stream *stream,
 		return "memory size";
 	if (__be64_to_cpu(start->stream_id) != stream->params.id)
 		return "stream id";
-	if (start->reserved || !start->incarnation)
-		return "reserved field or incarnation";
+	if (__be32_to_cpu(start->flags) & ~PHYP_START_HIBERNATED || !start->incarnation)
+		return "flags or incarnation";
+	if (__be32_to_cpu(start->flags) !=
+	    (stream->params.hibernated ? PHYP_START_HIBERNATED : 0))
+		return "whether the partition is hibernated";
 	return NULL;
 }
 
