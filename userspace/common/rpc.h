@@ -137,6 +137,11 @@ void rpc_reply(struct rpc_request *req, json_t *result);
 void rpc_fail(struct rpc_request *req, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 bool rpc_request_gone(const struct rpc_request *req);
+struct rpc_error;
+
+/* Without a request: 0, or -EINVAL and @err has the text */
+int rpc_check_table(const char *where, const json_t *object,
+		    const struct rpc_param *table, struct rpc_error *err);
 int rpc_check(struct rpc_request *req, const char *where, const json_t *object,
 	      const struct rpc_param *table);
 

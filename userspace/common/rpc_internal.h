@@ -7,8 +7,6 @@
 
 #include "common/rpc.h"
 
-int rpc_check_table(const char *where, const json_t *object,
-		    const struct rpc_param *table, struct rpc_error *err);
 int rpc_parse_line(const char *line, size_t length, json_t **root,
 		   struct rpc_error *err);
 

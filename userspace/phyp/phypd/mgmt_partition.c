@@ -3,9 +3,11 @@
  * The management methods of partitions (Documentation/management.rst).
  */
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "phyp/phypd/hibernate.h"
 #include "phyp/phypd/partition.h"
 
 #define DEFAULT_GRANULE		4096
@@ -22,7 +24,7 @@ static const char *const phases[] = { "check", "pre", "post", NULL };
 static const char *const content_types[] = { "zero", "seed", "file", NULL };
 static const char *const wait_states[] = {
 	"finished", "running", "suspended", "moved", "not activated", "shell",
-	"migrating - running", NULL
+	"migrating - running", "hibernated", "migrating - hibernated", NULL
 };
 
 static const struct rpc_param content_fields[] = {
@@ -60,6 +62,7 @@ const struct rpc_param mgmt_create_params[] = {
 
 const struct rpc_param mgmt_reserve_params[] = {
 	COMMON_PARAMS,
+	{ "suspended", .type = RPC_BOOLEAN },
 	{ "content", RPC_OBJECT, .fields = content_fields },
 	{ "program", RPC_OBJECT, .fields = program_fields },
 	{ "guest", RPC_OBJECT, .fields = guest_fields },
@@ -266,6 +269,7 @@ static struct partition_params get_common(const json_t *params, bool shell)
 		.granule = (uint32_t)rpc_get_u64(params, "granule",
 						 DEFAULT_GRANULE),
 		.shell = shell,
+		.suspended = rpc_get_bool(params, "suspended", false),
 		.guest = json_object_get(params, "guest"),
 		.content = { .fd = -1 },
 	};
@@ -339,6 +343,22 @@ void mgmt_partition_shutdown(struct rpc_request *req, const json_t *params,
 		partition_shutdown(p, req);
 }
 
+void mgmt_partition_suspend(struct rpc_request *req, const json_t *params, void *data)
+{
+	struct partition *p = find_made(req, params, data);
+
+	if (p)
+		hibernate_suspend(p, req);
+}
+
+void mgmt_partition_resume(struct rpc_request *req, const json_t *params, void *data)
+{
+	struct partition *p = find_made(req, params, data);
+
+	if (p)
+		hibernate_resume(p, req);
+}
+
 void mgmt_partition_remove(struct rpc_request *req, const json_t *params,
 			   void *data)
 {
@@ -380,24 +400,35 @@ void mgmt_partition_describe(struct rpc_request *req, const json_t *params,
 
 	if (!p)
 		return;
-	description = json_deep_copy(p->description);
-	if (!description) {
-		rpc_fail(req, RPC_NOT_ENOUGH, "out of memory");
-		return;
-	}
-	json_object_set_new(description, "lpar_id", json_integer(p->lpar_id));
-	json_object_set_new(description, "granule", json_integer(p->granule));
-	if (p->guest) {
+	description = p->description ? partition_description(p) : NULL;
+	if (description)
 		rpc_reply(req, description);
-		return;
-	}
-	if (!rpc_has(description, "program"))
-		json_object_set_new(description, "program",
-				    json_pack("{s:i, s:i}", "seed", 0, "steps", 0));
-	if (!rpc_has(description, "content"))
-		json_object_set_new(description, "content",
-				    json_pack("{s:s}", "type", "zero"));
-	rpc_reply(req, description);
+	else if (p->damaged)
+		rpc_fail(req, RPC_STATE, "partition %s: %s", p->name, p->damaged);
+	else
+		rpc_fail(req, RPC_NOT_ENOUGH, "out of memory");
+}
+
+/**
+ * mgmt_partition_parse() - what a partition is made from, as its image has it
+ * @description: as partition.describe tells
+ * @p:		its program, guest, memory's size, granule and description are set
+ *
+ * Return: 0 or -EINVAL.
+ */
+int mgmt_partition_parse(const json_t *description, struct partition *p)
+{
+	struct rpc_error err;
+
+	if (rpc_check_table("", description, mgmt_create_params, &err) ||
+	    strcmp(rpc_get_string(description, "name", ""), p->name))
+		return -EINVAL;
+	get_program(json_object_get(description, "program"), &p->program);
+	p->guest = json_incref(json_object_get(description, "guest"));
+	p->memory.bytes = rpc_get_u64(description, "memory", 0);
+	p->granule = (uint32_t)rpc_get_u64(description, "granule", DEFAULT_GRANULE);
+	p->description = json_deep_copy(description);
+	return p->description ? 0 : -ENOMEM;
 }
 
 void mgmt_partition_digest(struct rpc_request *req, const json_t *params,

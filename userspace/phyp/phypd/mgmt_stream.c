@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "phyp/phypd/device.h"
+#include "phyp/phypd/hibernate.h"
 #include "phyp/phypd/stream.h"
 #include "vasi_codec.h"
 
@@ -41,6 +42,7 @@ const struct rpc_param mgmt_stream_params[] = {
 	{ "park_timeout_ms", RPC_INTEGER, .min = 0, .max = MAX_PARK_TIMEOUT_MS },
 	{ "suspend", RPC_STRING, .one_of = suspenders },
 	{ "suspend_timeout_ms", RPC_INTEGER, .min = 1, .max = MAX_SUSPEND_MS },
+	{ "peer", RPC_STRING, .min = 1, .max = IMAGE_NAME_BYTES - 1 },
 	{ "debug", RPC_OBJECT, .fields = debug_fields },
 	{ }
 };
@@ -91,7 +93,8 @@ static bool check_partition(struct rpc_request *req, struct partition *p,
 		return false;
 	}
 	fits = role == PHYP_TARGET ? p->state == PARTITION_SHELL :
-	       p->state == PARTITION_RUNNING && p->stopping == STOP_NONE;
+	       (p->state == PARTITION_RUNNING && p->stopping == STOP_NONE) ||
+	       p->state == PARTITION_HIBERNATED;
 	if (partition_moving(p))
 		rpc_fail(req, RPC_STATE, "partition %s is in stream %016" PRIx64
 			 " already", name, stream_id(p->stream));
@@ -99,7 +102,8 @@ static bool check_partition(struct rpc_request *req, struct partition *p,
 		rpc_fail(req, RPC_STATE, "partition %s is %s: a %s must be %s",
 			 name, partition_state_name(p),
 			 role == PHYP_TARGET ? "target" : "source",
-			 role == PHYP_TARGET ? "a Shell" : "Running or Finished");
+			 role == PHYP_TARGET ? "a Shell" :
+			 "Running, Finished or Hibernated");
 	else if (p->jobs)
 		rpc_fail(req, RPC_STATE, "partition %s: its memory is being worked on",
 			 name);
@@ -185,6 +189,7 @@ void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 	const char *device_name = rpc_get_string(params, "device", "");
 	struct partition *p = partition_find(system, name);
 	struct device *device = device_find(system, device_name);
+	struct image_note note = { .type = IMAGE_NOTE_DEPARTING };
 	struct managed_stream *s;
 	struct phyp_stream_params new = {
 		.id = rpc_get_stream_id(params, "stream_id"),
@@ -215,6 +220,17 @@ void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 		return;
 	if (!check_suspend(req, params, p))
 		return;
+	/* One that is suspended is in memory first; then this is called again */
+	if (p->state == PARTITION_HIBERNATED && !p->imaged) {
+		note.stream_id = new.id;
+		strncpy(note.peer, rpc_get_string(params, "peer", ""), sizeof(note.peer) - 1);
+		hibernate_depart(p, &note, params, req, mgmt_stream_create);
+		return;
+	}
+	new.hibernated = p->imaged;
+	if (p->imaged && new.role == PHYP_TARGET)
+		strncpy(p->note.peer, rpc_get_string(params, "peer", ""),
+			sizeof(p->note.peer) - 1);
 	new.lpar = p->lpar;
 	new.vdev = device->vdev;
 	ret = stream_make(system, p, device, &new,
@@ -223,6 +239,7 @@ void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 		explain(req, ret, &new, p, device);
 		return;
 	}
+	strncpy(s->peer, rpc_get_string(params, "peer", ""), sizeof(s->peer) - 1);
 	partition_stream(p, new.id, VASI_STATE_ENABLED);
 	if (new.role == PHYP_SOURCE)
 		partition_depart(p);
@@ -304,8 +321,10 @@ void mgmt_stream_verdict(struct rpc_request *req, const json_t *params,
 	struct system *system = data;
 	uint64_t id = rpc_get_stream_id(params, "stream_id");
 	enum phyp_verdict verdict = PHYP_VERDICT_NONE;
-	int ret = phyp_verdict(system->phyp, id, &verdict);
+	int ret = -EINVAL;
 
+	if (!hibernate_departed(system, id))
+		ret = phyp_verdict(system->phyp, id, &verdict);
 	if (ret == -EINVAL)
 		rpc_fail(req, RPC_STATE, "stream %016" PRIx64
 			 ": this system is its source; the target's record counts",
@@ -323,14 +342,21 @@ void mgmt_stream_verdict(struct rpc_request *req, const json_t *params,
 void mgmt_stream_recover(struct rpc_request *req, const json_t *params,
 			 void *data)
 {
-	struct managed_stream *s = find(req, params, data);
+	struct partition *p = hibernate_departed(data, rpc_get_stream_id(params,
+									 "stream_id"));
 	enum phyp_verdict verdict = PHYP_VERDICT_RESUMED;
+	struct managed_stream *s;
 	int ret;
 
-	if (!s)
-		return;
 	if (!strcmp(rpc_get_string(params, "verdict", ""), "never"))
 		verdict = PHYP_VERDICT_NEVER;
+	if (p) {
+		hibernate_settle(p, verdict, req);
+		return;
+	}
+	s = find(req, params, data);
+	if (!s)
+		return;
 	ret = phyp_stream_recover(s->phyp, verdict,
 				  rpc_get_bool(params, "received", false));
 	if (!ret)

@@ -80,6 +80,8 @@ const struct rpc_method mgmt_methods[] = {
 	{ "partition.activate", mgmt_partition_activate, mgmt_name_params },
 	{ "partition.wait", mgmt_partition_wait, mgmt_wait_params },
 	{ "partition.shutdown", mgmt_partition_shutdown, mgmt_name_params },
+	{ "partition.suspend", mgmt_partition_suspend, mgmt_name_params },
+	{ "partition.resume", mgmt_partition_resume, mgmt_name_params },
 	{ "partition.remove", mgmt_partition_remove, mgmt_name_params },
 	{ "partition.list", mgmt_partition_list, NULL },
 	{ "partition.show", mgmt_partition_show, mgmt_name_params },

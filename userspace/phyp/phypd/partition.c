@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "phyp/phypd/hibernate.h"
 #include "phyp/phypd/home_synthetic.h"
 #include "phyp/phypd/partition.h"
 #include "phyp/phypd/stream.h"
@@ -91,6 +92,14 @@ const char *partition_state_name(struct partition *p)
 		return "Shell";
 	case PARTITION_LEAVING:
 		return "Leaving";
+	case PARTITION_HIBERNATING:
+		return "Hibernating";
+	case PARTITION_HIBERNATED:
+		if (p->damaged)
+			return "Damaged";
+		return partition_moving(p) ? "Migrating - Hibernated" : "Hibernated";
+	case PARTITION_WAKING:
+		return "Waking";
 	case PARTITION_RUNNING:
 	default:
 		break;
@@ -98,6 +107,32 @@ const char *partition_state_name(struct partition *p)
 	if (partition_moving(p))
 		return "Migrating - Running";
 	return partition_finished(p) ? "Finished" : "Running";
+}
+
+/**
+ * partition_description() - what another system would make the same partition from
+ * @p:		partition
+ *
+ * Return: a new object, or NULL.
+ */
+json_t *partition_description(const struct partition *p)
+{
+	json_t *description = json_deep_copy(p->description);
+
+	if (!description)
+		return NULL;
+	json_object_del(description, "suspended");
+	json_object_set_new(description, "lpar_id", json_integer(p->lpar_id));
+	json_object_set_new(description, "granule", json_integer(p->granule));
+	if (p->guest)
+		return description;
+	if (!json_object_get(description, "program"))
+		json_object_set_new(description, "program",
+				    json_pack("{s:i, s:i}", "seed", 0, "steps", 0));
+	if (!json_object_get(description, "content"))
+		json_object_set_new(description, "content",
+				    json_pack("{s:s}", "type", "zero"));
+	return description;
 }
 
 static bool lpar_id_used(const struct system *system, uint32_t id)
@@ -136,7 +171,9 @@ static void unlink_partition(struct partition *p)
 
 	TAILQ_REMOVE(&system->partitions, p, link);
 	system->partition_count--;
-	system->memory_used -= p->memory.bytes;
+	system->memory_used -= p->charged;
+	free(p->damaged);
+	free(p->wake_error);
 	json_decref(p->description);
 	json_decref(p->guest);
 	free(p);
@@ -160,8 +197,18 @@ static void make_work(struct job *job)
 		memory_release(memory);
 }
 
-static int make_home(struct partition *p, bool shell)
+/**
+ * partition_make_home() - make what executes a partition, or keeps it suspended
+ * @p:		partition with its memory
+ * @shell:	a state is to be loaded
+ *
+ * Return: 0; -EINPROGRESS: home_ready() of its client follows; or a negative errno.
+ */
+int partition_make_home(struct partition *p, bool shell)
 {
+	if (p->imaged)
+		return home_image_create(NULL, 0, &hibernate_image_ops,
+					 &partition_home_client, p, &p->home);
 	if (!p->guest)
 		return home_synthetic_create(&p->program, &p->memory, p->granule,
 					     &partition_home_client, p, &p->home);
@@ -177,7 +224,7 @@ static int put_in_place(struct partition *p, const struct make_job *make)
 				   p->memory.bytes, p->granule, &partition_lpar_ops, p);
 	if (!p->lpar)
 		return -ENOMEM;
-	ret = make_home(p, make->shell);
+	ret = partition_make_home(p, make->shell);
 	if (ret && ret != -EINPROGRESS)
 		goto err_destroy_lpar;
 	if (make->content.type != CONTENT_ZERO)
@@ -303,6 +350,7 @@ void partition_make(struct system *system,
 	p->guest = json_incref(params->guest);
 	p->memory.fd = -1;
 	p->memory.bytes = params->bytes;
+	p->imaged = params->suspended;
 	p->state = PARTITION_MAKING;
 	p->description = json_incref(params->description);
 	TAILQ_INIT(&p->waits);
@@ -320,6 +368,7 @@ void partition_make(struct system *system,
 	p->jobs++;
 	TAILQ_INSERT_TAIL(&system->partitions, p, link);
 	system->partition_count++;
+	p->charged = params->bytes;
 	system->memory_used += params->bytes;
 	return;
 
@@ -335,14 +384,55 @@ err_close:
 		close(params->content.fd);
 }
 
+/**
+ * partition_new() - a partition that is an image
+ * @system:	where
+ * @name:	not in use
+ *
+ * Return: the partition, or NULL.
+ */
+struct partition *partition_new(struct system *system, const char *name)
+{
+	struct partition *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	strncpy(p->name, name, sizeof(p->name) - 1);
+	p->system = system;
+	p->lpar_id = free_lpar_id(system);
+	p->memory.fd = -1;
+	p->state = PARTITION_HIBERNATED;
+	TAILQ_INIT(&p->waits);
+	TAILQ_INSERT_TAIL(&system->partitions, p, link);
+	system->partition_count++;
+	return p;
+}
+
+/**
+ * partition_set_id() - give a partition the id that it had
+ * @p:		partition
+ * @lpar_id:	unless another one has it by now
+ */
+void partition_set_id(struct partition *p, uint32_t lpar_id)
+{
+	if (lpar_id && !lpar_id_used(p->system, lpar_id))
+		p->lpar_id = lpar_id;
+}
+
 /* ---- Leaving ---- */
 
 struct leave_job {
 	struct job job;
 	struct partition *p;
+	bool discard;
+	int ret;
 };
 
-static void take_out_of_place(struct partition *p)
+/**
+ * partition_take_home() - end what executes a partition, and what the platform knows
+ * @p:		partition in no stream that moves
+ */
+void partition_take_home(struct partition *p)
 {
 	if (p->home)
 		p->home->ops->destroy(p->home);
@@ -350,6 +440,11 @@ static void take_out_of_place(struct partition *p)
 	if (p->lpar)
 		phyp_lpar_destroy(p->lpar);
 	p->lpar = NULL;
+}
+
+static void take_out_of_place(struct partition *p)
+{
+	partition_take_home(p);
 	if (p->stream)
 		stream_forget_partition(p->stream);
 	p->stream = NULL;
@@ -360,17 +455,43 @@ static void leave_work(struct job *job)
 	struct leave_job *leave = container_of(job, struct leave_job, job);
 
 	memory_release(&leave->p->memory);
+	if (leave->discard)
+		leave->ret = hibernate_discard(leave->p);
+}
+
+/* Its image could not be removed: it is still one */
+static void stay(struct partition *p, int error)
+{
+	log_error("partition %s: its image cannot be removed: %s", p->name, strerror(error));
+	p->system->memory_used -= p->charged;
+	p->charged = 0;
+	p->imaged = false;
+	p->state = PARTITION_HIBERNATED;
+	if (p->remove_request)
+		rpc_fail(p->remove_request, RPC_FAILED,
+			 "partition %s: its image cannot be removed: %s", p->name,
+			 strerror(error));
+	p->remove_request = NULL;
+	json_decref(p->remove_answer);
+	p->remove_answer = NULL;
+}
+
+static void left(struct partition *p)
+{
+	log_info("partition %s: removed", p->name);
+	if (p->remove_request)
+		rpc_reply(p->remove_request, p->remove_answer);
+	unlink_partition(p);
 }
 
 static void leave_done(struct job *job)
 {
 	struct leave_job *leave = container_of(job, struct leave_job, job);
-	struct partition *p = leave->p;
 
-	log_info("partition %s: removed", p->name);
-	if (p->remove_request)
-		rpc_reply(p->remove_request, NULL);
-	unlink_partition(p);
+	if (leave->ret)
+		stay(leave->p, -leave->ret);
+	else
+		left(leave->p);
 	free(leave);
 }
 
@@ -378,6 +499,8 @@ static void leave_done(struct job *job)
 static void leave(struct partition *p)
 {
 	struct leave_job *leave = calloc(1, sizeof(*leave));
+	bool discard = p->imaged || hibernate_is_image(p);
+	int ret;
 
 	partition_waits_end(p, RPC_NOT_FOUND, "was removed");
 	take_out_of_place(p);
@@ -385,6 +508,7 @@ static void leave(struct partition *p)
 	p->state = PARTITION_LEAVING;
 	if (leave) {
 		leave->p = p;
+		leave->discard = discard;
 		leave->job.work = leave_work;
 		leave->job.done = leave_done;
 		if (!job_start(&p->system->jobs, &leave->job))
@@ -392,12 +516,32 @@ static void leave(struct partition *p)
 	}
 	free(leave);
 	memory_release(&p->memory);
-	if (p->remove_request)
-		rpc_reply(p->remove_request, NULL);
-	unlink_partition(p);
+	ret = discard ? hibernate_discard(p) : 0;
+	if (ret)
+		stay(p, -ret);
+	else
+		left(p);
 }
 
-static bool busy(struct partition *p, struct rpc_request *req)
+/**
+ * partition_leave() - a partition goes away
+ * @p:		partition that nobody uses
+ * @req:	answered when it is gone, or NULL
+ * @answer:	what with; taken over
+ */
+void partition_leave(struct partition *p, struct rpc_request *req, json_t *answer)
+{
+	p->remove_request = req;
+	p->remove_answer = answer;
+	leave(p);
+}
+
+/**
+ * partition_busy() - is a partition in the middle of something?
+ * @p:		partition
+ * @req:	answered if so
+ */
+bool partition_busy(struct partition *p, struct rpc_request *req)
 {
 	if (partition_moving(p))
 		rpc_fail(req, RPC_STATE, "partition %s is in stream %016" PRIx64,
@@ -419,16 +563,27 @@ static bool busy(struct partition *p, struct rpc_request *req)
  */
 void partition_remove(struct partition *p, struct rpc_request *req)
 {
-	if (busy(p, req))
+	if (partition_busy(p, req))
 		return;
+	if (p->state == PARTITION_HIBERNATED && p->note.type != IMAGE_NOTE_NONE &&
+	    !(p->damaged && p->note.type == IMAGE_NOTE_ARRIVING)) {
+		rpc_fail(req, RPC_STATE,
+			 "partition %s is in stream %016" PRIx64 ", and the target's record says whose it is: recover it first",
+			 p->name, p->note.stream_id);
+		return;
+	}
+	if (p->state == PARTITION_WAKING || p->state == PARTITION_HIBERNATING) {
+		rpc_fail(req, RPC_STATE, "partition %s is %s: wait until that is over",
+			 p->name, partition_state_name(p));
+		return;
+	}
 	if ((p->state == PARTITION_RUNNING && !partition_finished(p)) ||
 	    p->state == PARTITION_STARTING) {
 		rpc_fail(req, RPC_STATE, "partition %s is %s: shut it down first",
 			 p->name, partition_state_name(p));
 		return;
 	}
-	p->remove_request = req;
-	leave(p);
+	partition_leave(p, req, NULL);
 }
 
 /* ---- Running ---- */
@@ -442,7 +597,7 @@ void partition_activate(struct partition *p, struct rpc_request *req)
 {
 	int ret;
 
-	if (busy(p, req))
+	if (partition_busy(p, req))
 		return;
 	if (p->state != PARTITION_NOT_ACTIVATED) {
 		rpc_fail(req, RPC_STATE, "partition %s is %s, not Not Activated",
@@ -466,7 +621,7 @@ void partition_activate(struct partition *p, struct rpc_request *req)
  */
 void partition_shutdown(struct partition *p, struct rpc_request *req)
 {
-	if (busy(p, req))
+	if (partition_busy(p, req))
 		return;
 	if (p->state != PARTITION_RUNNING) {
 		rpc_fail(req, RPC_STATE, "partition %s is %s, not Running",
@@ -515,6 +670,7 @@ static void take_events(struct partition *p)
 	if (p->home && p->home->ops->poll)
 		p->home->ops->poll(p->home);
 	partition_changed(p);
+	hibernate_look(p);
 	if (p->drop && !p->jobs && p->state != PARTITION_LEAVING) {
 		log_info("partition %s: the stream aborted, what arrived is dropped",
 			 p->name);
@@ -557,6 +713,10 @@ void partitions_stop(struct system *system)
 			rpc_fail(p->start_request, RPC_FAILED,
 				 "the system is going down");
 		p->start_request = NULL;
+		if (p->image_request)
+			rpc_fail(p->image_request, RPC_FAILED,
+				 "the system is going down");
+		p->image_request = NULL;
 		p->stopping = STOP_NONE;
 		if (p->home)
 			p->home->ops->stop(p->home);

@@ -7,6 +7,7 @@
 
 #include "phyp/phypd/guest.h"
 #include "phyp/phypd/home.h"
+#include "phyp/phypd/image_dir.h"
 #include "phyp/phypd/memory.h"
 #include "phyp/phypd/synthetic.h"
 #include "phyp/phypd/system.h"
@@ -22,6 +23,9 @@ enum partition_state {
 	PARTITION_MOVED,
 	PARTITION_SHELL,
 	PARTITION_LEAVING,		/* its memory is being given back */
+	PARTITION_HIBERNATING,		/* an image is written or read; memory goes back */
+	PARTITION_HIBERNATED,		/* it is an image, or moves as one */
+	PARTITION_WAKING,		/* it is to execute again */
 };
 
 /* Why the processors are being stopped */
@@ -29,6 +33,7 @@ enum partition_stop {
 	STOP_NONE,
 	STOP_SUSPEND,			/* the platform asked: they will go on */
 	STOP_SHUTDOWN,
+	STOP_HIBERNATE,			/* an image is to be made of it */
 };
 
 struct partition_wait;
@@ -52,6 +57,13 @@ struct partition_wait;
  * @remove_request: who asked for the removal
  * @stream:	the last stream it was in, if that was not ended
  * @jobs:	jobs that use the memory; it stays while there are any
+ * @charged:	bytes of the system's memory that it has
+ * @imaged:	its home is that of a suspended partition
+ * @note:	the stream that its image is in, as it is noted on disk
+ * @damaged:	what is wrong with its image, or NULL
+ * @image_request: who asked for it to be suspended, resumed or settled
+ * @wake_error:	why it cannot be resumed
+ * @remove_answer: to @remove_request, or NULL
  * @executions:	how often it began to execute
  * @suspend_how: how it is stopped when it is to move
  * @suspend_ms:	how long it may take, where it does so itself
@@ -81,6 +93,13 @@ struct partition {
 	struct rpc_request *remove_request;
 	struct managed_stream *stream;
 	unsigned int jobs;
+	uint64_t charged;
+	bool imaged;
+	struct image_note note;
+	char *damaged;
+	struct rpc_request *image_request;
+	char *wake_error;
+	json_t *remove_answer;
 	uint64_t executions;
 	enum home_suspend suspend_how;
 	uint64_t suspend_ms;
@@ -107,6 +126,7 @@ bool partition_moving(const struct partition *p);
  * @bytes:	of memory
  * @granule:	of dirty tracking
  * @shell:	reserved for an arriving partition
+ * @suspended:	which arrives as an image
  * @program:	checked by synthetic_create()
  * @guest:	in place of it, or NULL; a reference is taken
  * @content:	its descriptor belongs to partition_make() from the call on
@@ -118,6 +138,7 @@ struct partition_params {
 	uint64_t bytes;
 	uint32_t granule;
 	bool shell;
+	bool suspended;
 	struct program program;
 	json_t *guest;
 	struct content content;
@@ -138,6 +159,18 @@ void partition_tell(struct partition *p, const char *phase, uint64_t stream_id,
 		    uint64_t timeout_ms, struct rpc_request *req);
 void partition_wait(struct partition *p, const char *state,
 		    uint64_t timeout_ms, struct rpc_request *req);
+
+/* For hibernate.c */
+struct partition *partition_new(struct system *system, const char *name);
+void partition_set_id(struct partition *p, uint32_t lpar_id);
+json_t *partition_description(const struct partition *p);
+bool partition_busy(struct partition *p, struct rpc_request *req);
+int partition_make_home(struct partition *p, bool shell);
+void partition_take_home(struct partition *p);
+void partition_leave(struct partition *p, struct rpc_request *req, json_t *answer);
+
+/* mgmt_partition.c: what partition.create takes, from an image */
+int mgmt_partition_parse(const json_t *description, struct partition *p);
 
 /* partition_home.c */
 extern const struct phyp_lpar_ops partition_lpar_ops;

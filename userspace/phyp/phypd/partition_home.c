@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "phyp/phypd/hibernate.h"
 #include "phyp/phypd/partition.h"
 #include "phyp/phypd/stream.h"
 
@@ -32,6 +33,12 @@ static void lpar_resume(void *ctx)
 	struct partition *p = ctx;
 
 	p->stopping = STOP_NONE;
+	if (p->imaged) {
+		/* It is this system's, and executes when somebody wants it to */
+		p->state = PARTITION_HIBERNATED;
+		partition_wake(p);
+		return;
+	}
 	p->state = PARTITION_RUNNING;
 	p->executions++;
 	p->home->ops->resume(p->home);
@@ -95,7 +102,8 @@ static void lpar_completed(void *ctx)
 {
 	struct partition *p = ctx;
 
-	if (p->state == PARTITION_SUSPENDED)
+	if (p->state == PARTITION_SUSPENDED ||
+	    (p->imaged && p->stream && p->stream->role == PHYP_SOURCE))
 		p->state = PARTITION_MOVED;
 	else if (p->home->ops->all_here)
 		p->home->ops->all_here(p->home);
@@ -142,7 +150,9 @@ static void home_ready(void *ctx, const char *error)
 {
 	struct partition *p = ctx;
 
-	if (p->start_request) {
+	if (p->state == PARTITION_WAKING) {
+		hibernate_homed(p, error);
+	} else if (p->start_request) {
 		partition_started(p, error);
 	} else if (p->make_request && !error) {
 		partition_made(p, true);
@@ -171,19 +181,26 @@ static void home_stopped(void *ctx)
 	if (why == STOP_SHUTDOWN)
 		shut_down(p);
 	if (why == STOP_SUSPEND && !p->hold_suspend) {
-		p->state = PARTITION_SUSPENDED;
+		if (!p->imaged)
+			p->state = PARTITION_SUSPENDED;
 		phyp_lpar_suspended(p->lpar);
 	}
+	if (why == STOP_HIBERNATE)
+		hibernate_stopped(p, NULL);
 	partition_changed(p);
 }
 
 static void home_not_stopped(void *ctx, const char *error)
 {
 	struct partition *p = ctx;
+	enum partition_stop why = p->stopping;
 
 	log_warning("partition %s: not suspended: %s", p->name, error);
 	p->stopping = STOP_NONE;
-	phyp_lpar_suspend_failed(p->lpar, SUSPEND_FAILED);
+	if (why == STOP_HIBERNATE)
+		hibernate_stopped(p, error);
+	else
+		phyp_lpar_suspend_failed(p->lpar, SUSPEND_FAILED);
 }
 
 static void home_demand(void *ctx, uint64_t offset)
@@ -198,7 +215,12 @@ static void home_looked(void *ctx)
 
 static void home_loaded(void *ctx, int error)
 {
-	phyp_lpar_loaded(((struct partition *)ctx)->lpar, error);
+	struct partition *p = ctx;
+
+	if (p->state == PARTITION_WAKING)
+		hibernate_loaded(p, error);
+	else
+		phyp_lpar_loaded(p->lpar, error);
 }
 
 static void home_cancelled(void *ctx, uint32_t reason)
@@ -221,6 +243,15 @@ static void home_ended(void *ctx, const char *why)
 		home_stopped(p);
 		return;
 	}
+	if (p->state == PARTITION_WAKING) {
+		hibernate_failed(p, why);
+		return;
+	}
+	/* What its image is made from is here */
+	if (p->state == PARTITION_HIBERNATING)
+		return;
+	if (p->stopping == STOP_HIBERNATE)
+		hibernate_stopped(p, why);
 	p->stopping = STOP_NONE;
 	if (partition_moving(p))
 		phyp_stream_cancel(p->stream->phyp, REASON_ENDED);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/util.h"
+#include "phyp/phypd/hibernate.h"
 #include "phyp/phypd/partition.h"
 #include "phyp/phypd/stream.h"
 
@@ -96,6 +97,8 @@ static bool is_still(struct partition *p, struct rpc_request *req)
 	if (p->state == PARTITION_MAKING || p->state == PARTITION_LEAVING ||
 	    p->drop)
 		why = "its memory is being worked on";
+	else if (p->imaged || hibernate_is_image(p))
+		why = "it is suspended, its image has its memory";
 	else if (p->state == PARTITION_MOVED)
 		why = "it has moved, this memory is no longer its own";
 	else if (executing(p) || p->stopping != STOP_NONE)

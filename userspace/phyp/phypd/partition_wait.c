@@ -82,6 +82,14 @@ json_t *partition_json(struct partition *p)
 		"pages", rpc_json_u64(p->memory.bytes / p->granule),
 		"first_step_ns", rpc_json_u64(stats.first_step_ns),
 		"last_step_ns", rpc_json_u64(stats.last_step_ns));
+	if (json && p->damaged)
+		json_object_set_new(json, "problem", json_string(p->damaged));
+	if (json && p->note.type != IMAGE_NOTE_NONE) {
+		json_object_set_new(json, p->note.type == IMAGE_NOTE_ARRIVING ?
+				    "arriving" : "departing",
+				    rpc_json_stream_id(p->note.stream_id));
+		json_object_set_new(json, "peer", json_string(p->note.peer));
+	}
 	if (json && p->home && p->home->ops->describe)
 		p->home->ops->describe(p->home, json);
 	return json;

@@ -119,11 +119,13 @@ json_t *stream_json(const struct managed_stream *s)
 	struct phyp_stream_stats stats;
 
 	phyp_stream_stats(s->phyp, &stats);
-	return json_pack("{s:o, s:s, s:s, s:s, s:o, s:b, s:i, s:i,"
+	return json_pack("{s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:i, s:i,"
 			 " s:o, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i},"
 			 " s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:b, s:s}",
 		"stream_id", rpc_json_stream_id(s->id),
 		"role", stream_role_name(s),
+		"type", s->hibernated ? "suspended" : "active",
+		"peer", s->peer,
 		"partition", s->partition_name,
 		"state", vasi_state_name((__u16)stats.state),
 		"reason", rpc_json_u64(stats.reason),
@@ -246,6 +248,7 @@ int stream_make(struct system *system, struct partition *p,
 	new->system = system;
 	new->id = params->id;
 	new->role = params->role;
+	new->hibernated = params->hibernated;
 	new->device = device;
 	memcpy(new->partition_name, p->name, sizeof(new->partition_name));
 	new->park_timeout_ns = park_timeout_ms * NSEC_PER_MSEC;

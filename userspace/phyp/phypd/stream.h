@@ -13,6 +13,8 @@
  * @phyp:	the platform's
  * @id:		stream id
  * @role:	this side
+ * @hibernated:	its partition is suspended
+ * @peer:	name of the other system, or ""
  * @partition:	the partition, while it is on this system
  * @partition_name: its name, for good
  * @device:	whose movers may open it
@@ -26,6 +28,8 @@ struct managed_stream {
 	struct phyp_stream *phyp;
 	uint64_t id;
 	enum phyp_role role;
+	bool hibernated;
+	char peer[PARTITION_NAME_BYTES];
 	struct partition *partition;
 	char partition_name[PARTITION_NAME_BYTES];
 	struct device *device;

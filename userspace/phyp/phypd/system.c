@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/util.h"
 #include "phyp/phypd/device.h"
+#include "phyp/phypd/hibernate.h"
 #include "phyp/phypd/stream.h"
 
 /* What is queued goes out before anything else comes in */
@@ -133,9 +134,12 @@ int system_create(const struct system_params *params, sd_event *event,
 	ret = record_dir_open(params->state_dir, &new->records);
 	if (ret)
 		goto err_free;
-	ret = jobs_init(&new->jobs, event);
+	ret = image_dir_open(params->state_dir, &new->images);
 	if (ret)
 		goto err_close_records;
+	ret = jobs_init(&new->jobs, event);
+	if (ret)
+		goto err_close_images;
 	new->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (new->wake_fd < 0) {
 		ret = -errno;
@@ -148,15 +152,23 @@ int system_create(const struct system_params *params, sd_event *event,
 	new->phyp = phyp_create(&host_ops, new);
 	if (!new->phyp)
 		goto err_sources;
+	ret = hibernate_find(new);
+	if (ret)
+		goto err_destroy_phyp;
 	*system = new;
 	return 0;
 
+err_destroy_phyp:
+	partitions_destroy(new);
+	phyp_destroy(new->phyp);
 err_sources:
 	sd_event_source_disable_unref(new->wake_source);
 	sd_event_source_disable_unref(new->settle);
 	close(new->wake_fd);
 err_exit_jobs:
 	jobs_exit(&new->jobs);
+err_close_images:
+	image_dir_close(new->images);
 err_close_records:
 	record_dir_close(new->records);
 err_free:
@@ -197,6 +209,7 @@ void system_destroy(struct system *system)
 	sd_event_source_disable_unref(system->wake_source);
 	sd_event_source_disable_unref(system->settle);
 	close(system->wake_fd);
+	image_dir_close(system->images);
 	record_dir_close(system->records);
 	free(system);
 }

@@ -13,6 +13,7 @@
 
 #include "common/rpc.h"
 #include "phyp/phyp.h"
+#include "phyp/phypd/image_dir.h"
 #include "phyp/phypd/job.h"
 #include "phyp/phypd/record.h"
 
@@ -28,7 +29,7 @@ struct managed_stream;
  * struct system_params - how a managed system is set up
  * @name:	of the system
  * @socket:	path of the management socket
- * @state_dir:	directory of the ownership records
+ * @state_dir:	directory of the ownership records, and of suspended partitions
  * @socket_mode: permissions of all sockets
  * @memory:	bytes that partitions may have together
  * @overcommit:	that memory is promised, not reserved
@@ -68,6 +69,7 @@ struct system_params {
  * @event:	loop
  * @phyp:	the platform
  * @records:	ownership records
+ * @images:	of suspended partitions
  * @jobs:	long work
  * @rpc:	management socket
  * @settle:	sends what is queued to the links after every event
@@ -86,6 +88,7 @@ struct system {
 	sd_event *event;
 	struct phyp *phyp;
 	struct record_dir *records;
+	struct image_dir *images;
 	struct jobs jobs;
 	struct rpc_server *rpc;
 	sd_event_source *settle;
@@ -146,6 +149,10 @@ void mgmt_partition_compare(struct rpc_request *req, const json_t *params,
 			    void *data);
 void mgmt_partition_check(struct rpc_request *req, const json_t *params,
 			  void *data);
+void mgmt_partition_suspend(struct rpc_request *req, const json_t *params,
+			    void *data);
+void mgmt_partition_resume(struct rpc_request *req, const json_t *params,
+			   void *data);
 void mgmt_partition_tell(struct rpc_request *req, const json_t *params,
 			 void *data);
 void mgmt_stream_create(struct rpc_request *req, const json_t *params,
