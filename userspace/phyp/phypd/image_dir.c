@@ -185,6 +185,25 @@ static bool is_named(const struct image_dir *dir, const char *file,
 	return !image_dir_has((struct image_dir *)dir, name);
 }
 
+static int collect_names(const struct image_dir *dir, DIR *list,
+			 char (**names)[IMAGE_NAME_BYTES], size_t *count)
+{
+	char (*more)[IMAGE_NAME_BYTES];
+	char name[IMAGE_NAME_BYTES];
+	struct dirent *entry;
+
+	while ((entry = readdir(list))) {
+		if (!is_named(dir, entry->d_name, name))
+			continue;
+		more = reallocarray(*names, *count + 1, sizeof(**names));
+		if (!more)
+			return -ENOMEM;
+		*names = more;
+		memcpy(more[(*count)++], name, sizeof(name));
+	}
+	return 0;
+}
+
 /**
  * image_dir_list() - tell the name of each partition that has an image or a note
  * @dir:	images
@@ -196,17 +215,20 @@ static bool is_named(const struct image_dir *dir, const char *file,
 int image_dir_list(struct image_dir *dir,
 		   void (*found)(void *ctx, const char *name), void *ctx)
 {
-	char name[IMAGE_NAME_BYTES];
+	char (*names)[IMAGE_NAME_BYTES] = NULL;
 	DIR *list = open_list(dir);
-	struct dirent *entry;
+	size_t n = 0;
+	int ret;
 
 	if (!list)
 		return -errno;
-	while ((entry = readdir(list)))
-		if (is_named(dir, entry->d_name, name))
-			found(ctx, name);
+	/* Who is told may remove files, and readdir() would tell of them all the same */
+	ret = collect_names(dir, list, &names, &n);
 	closedir(list);
-	return 0;
+	for (size_t i = 0; !ret && i < n; i++)
+		found(ctx, names[i]);
+	free(names);
+	return ret;
 }
 
 /* ---- Images ---- */
