@@ -137,6 +137,10 @@ def _():
             ["lssyscfg", "-r", None], ["lssyscfg", "-r", "sys", "-m", None],
             ["lshwres", "-r", "mem", "--level", None, "-m", "A"],
             ["lshwres", "-r", "mem", "--level", "sys", "-m", None],
+            ["chlparstate", "-o", None, "-m", "A", "-p", "busy"],
+            ["chlparstate", "-o", "suspend", "-m", None, "-p", "busy"],
+            ["chlparstate", "-o", "resume", "-m", "A", "-p", None],
+            ["chlparstate", "-o", "resume", "-m", "A", "--id", None],
             ["hmc", None])
         # Without a list -F shows all
         orders += with_each([h for h in HOSTILE if h],
@@ -396,6 +400,7 @@ def _():
                     "lslparmigr": ["-r", "sys", "-m", "A"],
                     "lssyscfg": ["-r", "sys"],
                     "lshwres": ["-r", "mem", "--level", "sys", "-m", "A"],
+                    "chlparstate": ["-o", "resume", "-m", "A", "-p", "x"],
                 }[name]
                 text = console(name, *arguments, "--console", path, status=2)
                 assert codes(text) == ["LPM0002"] and what in text, text
@@ -472,7 +477,8 @@ def _():
             ["lslparmigr", "-r", "lpar", "-m", "A"],
             ["lslparmigr", "-r", "msp", "-m", "A", "-t", "B"],
             ["lssyscfg", "-r", "sys"], ["lssyscfg", "-r", "lpar", "-m", "A"],
-            ["lshwres", "-r", "mem", "--level", "sys", "-m", "A"]]
+            ["lshwres", "-r", "mem", "--level", "sys", "-m", "A"],
+            ["chlparstate", "-o", "suspend", "-m", "A", "-p", "busy"]]
         for order in console_orders:
             lines = told(console.run(*order, user=STRANGER), order)
             assert {line.split()[0] for line in lines} == {"HSCL350B"}, lines

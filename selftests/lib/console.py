@@ -24,7 +24,7 @@ import sys
 
 import lpm
 
-COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres")
+COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres", "chlparstate")
 PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl", "vasimon",
             "lpar-agent", "vasi-vswitch")
 OPERATOR, STRANGER = 61098, 61099

@@ -22,7 +22,7 @@
 #define ENDED		0x10002
 
 /**
- * has_agent() - is there somebody in the partition to talk to?
+ * has_agent() - is there somebody in the partition to talk to, while it executes?
  * @plan:	with a description
  */
 bool has_agent(const struct plan *plan)
@@ -39,7 +39,7 @@ bool has_agent(const struct plan *plan)
  */
 bool takes_part(const struct plan *plan, const struct move_options *options)
 {
-	return has_agent(plan) &&
+	return has_agent(plan) && !plan->suspended &&
 	       (!options->suspend || !strcmp(options->suspend, "partition"));
 }
 

@@ -383,13 +383,19 @@ static int recover_forward(struct console *console, struct plan *plan,
 	return move_watch(console, plan, options);
 }
 
+static const char *doing(const struct plan *plan)
+{
+	return plan->suspended ? "is suspended" : "runs";
+}
+
 /* The target's record decides; it has been read */
 static int recover_by(struct console *console, struct plan *plan, const json_t *verdict,
 		      const struct move_options *options)
 {
 	const char *name = text_of(plan->partition, "name");
 	bool resumed = !strcmp(text_of(verdict, "verdict"), "resumed");
-	bool received = flag_of(verdict, "received");
+	/* The record of one that is suspended is written when all of it is there */
+	bool received = flag_of(verdict, "received") || plan->suspended;
 	struct rpc_error err;
 	json_t *params;
 
@@ -403,8 +409,8 @@ static int recover_by(struct console *console, struct plan *plan, const json_t *
 		return recover_forward(console, plan, options);
 	if (resumed ? finish(plan, true) : undo(plan)) {
 		message("LPM0205",
-			"Partition %s runs on system %s (the target's record says %s), but not everything could be cleaned up. Run migrlpar -o r again.",
-			name, resumed ? plan->target->name : plan->source->name,
+			"Partition %s %s on system %s (the target's record says %s), but not everything could be cleaned up. Run migrlpar -o r again.",
+			name, doing(plan), resumed ? plan->target->name : plan->source->name,
 			text_of(verdict, "verdict"));
 		return EXIT_FAILED;
 	}
@@ -412,8 +418,8 @@ static int recover_by(struct console *console, struct plan *plan, const json_t *
 		printf("The target's record says resumed: partition %s is on system %s; it was removed from system %s.\n",
 		       name, plan->target->name, plan->source->name);
 	else
-		printf("The target's record says never: partition %s runs on system %s again; its shell was removed from system %s.\n",
-		       name, plan->source->name, plan->target->name);
+		printf("The target's record says never: partition %s %s on system %s again; its shell was removed from system %s.\n",
+		       name, doing(plan), plan->source->name, plan->target->name);
 	return EXIT_DONE;
 }
 
@@ -458,6 +464,90 @@ static int recover_early(struct plan *plan, const struct managed_system *silent)
 	return EXIT_FAILED;
 }
 
+/*
+ * Who the target was, by the name that the source was given: it may have been restarted,
+ * and then has only the record.
+ */
+static struct managed_system *find_peer(struct console *console,
+					struct managed_system *only, const json_t *of)
+{
+	struct managed_system *peer = console_find(console, text_of(of, "peer"));
+
+	return only && peer != only ? NULL : peer;
+}
+
+/* What is left on the target of a stream that its source does not know any more */
+static int clean_target(const struct plan *plan)
+{
+	struct rpc_error err;
+	json_t *stream;
+	int ret = show_stream(plan->target, plan->id, &stream, &err);
+
+	if (ret) {
+		call_message(plan->target, "show the stream", &err);
+		return ret;
+	}
+	if (stream) {
+		stop_mover(plan->target, plan->id);
+		ret = end_stream(plan->target, plan->id, true);
+	}
+	json_decref(stream);
+	return ret ? ret : remove_if(plan->target, text_of(plan->partition, "name"), "Shell");
+}
+
+/* The source was restarted: it has the image, and no stream */
+static int settle_departed(struct plan *plan, const json_t *verdict)
+{
+	const char *name = text_of(plan->partition, "name");
+	bool resumed = !strcmp(text_of(verdict, "verdict"), "resumed");
+	struct rpc_error err;
+
+	if (system_call(plan->source, "stream.recover",
+			json_pack("{s:s, s:s}", "stream_id", plan->id, "verdict",
+				  text_of(verdict, "verdict")), NULL, &err)) {
+		call_message(plan->source, "recover the partition", &err);
+		return EXIT_FAILED;
+	}
+	printf("The target's record says %s: partition %s is suspended on system %s; it was removed from system %s.\n",
+	       resumed ? "resumed" : "never", name,
+	       resumed ? plan->target->name : plan->source->name,
+	       resumed ? plan->source->name : plan->target->name);
+	if (!clean_target(plan))
+		return EXIT_DONE;
+	message("LPM0205",
+		"Not everything could be cleaned up on system %s. Run migrlpar -o r again, with -t %s.",
+		plan->target->name, plan->target->name);
+	return EXIT_FAILED;
+}
+
+static int recover_departed(struct console *console, struct managed_system *source,
+			    struct managed_system *only, const json_t *partition)
+{
+	const struct managed_system *silent = NULL;
+	const char *id = text_of(partition, "departing");
+	struct rpc_error err;
+	json_t *verdict = NULL;
+	struct plan plan;
+	int status = EXIT_FAILED;
+
+	plan_for(&plan, source, find_target(console, source, only, id, &silent), id,
+		 text_of(partition, "name"));
+	plan.suspended = true;
+	if (!plan.target)
+		plan.target = find_peer(console, only, partition);
+	if (!plan.target)
+		message("LPM0210",
+			"No system of the console file is known as the target of stream %s: nothing was changed. Use phypctl recover --restarted.",
+			id);
+	else if (system_call(plan.target, "stream.verdict", id_params(id), &verdict, &err))
+		call_message(plan.target, "tell what its record says; nothing was changed", &err);
+	else
+		status = settle_departed(&plan, verdict);
+	json_decref(verdict);
+	plan_release(&plan);
+	return status;
+}
+
 static int recover_stream(struct console *console, struct managed_system *source,
 			  struct managed_system *only, const json_t *stream,
 			  const struct move_options *options)
@@ -470,6 +560,9 @@ static int recover_stream(struct console *console, struct managed_system *source
 
 	plan_for(&plan, source, find_target(console, source, only, id, &silent), id, name);
 	plan.reserved = true;
+	plan.suspended = !strcmp(text_of(stream, "type"), "suspended");
+	if (plan.suspended && !plan.target)
+		plan.target = find_peer(console, only, stream);
 	if (stream_is(stream, "Completed")) {
 		status = finish(&plan, true) ? EXIT_FAILED : EXIT_DONE;
 		printf("Partition %s is on %s%s.\n", name, plan.target ? "system " : "the target",
@@ -537,6 +630,8 @@ static int recover_locked(struct console *console, struct managed_system *source
 	stream = find_stream(list, "source", name, NULL);
 	if (stream)
 		status = recover_stream(console, source, target, stream, options);
+	else if (list && *text_of(partition, "departing"))
+		status = recover_departed(console, source, target, partition);
 	else if (list && target && recover_shell(source, target, name))
 		status = EXIT_DONE;
 	else if (list)

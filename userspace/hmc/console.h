@@ -94,6 +94,7 @@ extern const struct command command_migrlpar;
 extern const struct command command_lslparmigr;
 extern const struct command command_lssyscfg;
 extern const struct command command_lshwres;
+extern const struct command command_chlparstate;
 
 /* Messages: a code, then what was found, what was expected, what to do */
 void message(const char *code, const char *fmt, ...)
@@ -173,7 +174,8 @@ void listing_print(const struct listing *listing, const char *const *known,
  * @source_info: @target_info: system.info of both
  * @partition:	partition.show on the source
  * @description: partition.describe
- * @active:	the partition runs
+ * @active:	the partition runs, or is suspended: it needs movers
+ * @suspended:	it is suspended, and stays so
  * @id:		the stream, once it has one
  * @reserved:	the shell, or the partition, on the target is ours
  * @told:	its agent was told that it moves
@@ -188,6 +190,7 @@ struct plan {
 	json_t *partition;
 	json_t *description;
 	bool active;
+	bool suspended;
 	char id[RPC_STREAM_ID_BYTES];
 	bool reserved;
 	bool told;

@@ -14,11 +14,12 @@ static const struct command *const commands[] = {
 	&command_lslparmigr,
 	&command_lssyscfg,
 	&command_lshwres,
+	&command_chlparstate,
 };
 
 static const struct command hmc = {
 	.name = "hmc",
-	.usage = "Usage: hmc {migrlpar|lslparmigr|lssyscfg|lshwres} ARGUMENT...\n"
+	.usage = "Usage: hmc {migrlpar|lslparmigr|lssyscfg|lshwres|chlparstate} ARGUMENT...\n"
 		 "The commands of the management console; each can also be called by its name.\n"
 		 "COMMAND --help describes it.\n",
 };

@@ -43,7 +43,8 @@ static int call_until(uint64_t deadline_ns, int most_ms, const char *socket,
 int system_call(const struct managed_system *system, const char *method,
 		json_t *params, json_t **result, struct rpc_error *err)
 {
-	bool makes = !strncmp(method, "partition.", 10);
+	/* One that is suspended is read for its stream */
+	bool makes = !strncmp(method, "partition.", 10) || !strcmp(method, "stream.create");
 
 	return call_until(system->deadline_ns, makes ? MAKE_TIMEOUT_MS : CALL_TIMEOUT_MS,
 			  system->socket, method, params, result, err);
@@ -300,6 +301,10 @@ const char *lpar_state(const json_t *partition)
 		{ "Migrating - Running", "Migrating - Running" },
 		{ "Suspended", "Migrating - Running" },
 		{ "Shell", "Migrating - Not Activated" },
+		{ "Hibernating", "Suspending" },
+		{ "Hibernated", "Suspended" },
+		{ "Migrating - Hibernated", "Migrating - Suspended" },
+		{ "Waking", "Resuming" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)

@@ -245,7 +245,7 @@ static void set_migration(struct query *query, json_t *record, const json_t *str
 	struct managed_system *to = source ? peer : query->system;
 
 	set_text(record, "migration_state", migration_state(stream));
-	set_text(record, "migration_type", "active");
+	set_text(record, "migration_type", text_of(stream, "type"));
 	if (from)
 		set_text(record, "source_sys_name", from->name);
 	if (to)
@@ -258,6 +258,18 @@ static void set_migration(struct query *query, json_t *record, const json_t *str
 	set_text(record, "stream_state", text_of(stream, "state"));
 	json_decref(status);
 	json_decref(other);
+}
+
+/* Its system was restarted, and has not heard yet what became of it */
+static void set_interrupted(const struct query *query, json_t *record,
+			    const json_t *partition)
+{
+	set_text(record, "migration_state", "Migration Failed");
+	set_text(record, "migration_type", "suspended");
+	set_text(record, "source_sys_name", query->system->name);
+	if (*text_of(partition, "peer"))
+		set_text(record, "dest_sys_name", text_of(partition, "peer"));
+	set_text(record, "stream_id", text_of(partition, "departing"));
 }
 
 static int migration_lpar(struct query *query)
@@ -283,6 +295,8 @@ static int migration_lpar(struct query *query)
 		stream = find_stream(streams, NULL, name, NULL);
 		if (stream)
 			set_migration(query, record, stream);
+		else if (*text_of(partition, "departing"))
+			set_interrupted(query, record, partition);
 		else
 			set_text(record, "migration_state", "Not Migrating");
 	}

@@ -42,6 +42,8 @@ static int make_on_target(struct plan *plan, const char *method, const char *wha
 	struct rpc_error err;
 	int ret;
 
+	if (plan->suspended)
+		json_object_set_new(params, "suspended", json_true());
 	ret = system_call(plan->target, method, json_incref(params), NULL, &err);
 	while (ret && err.code == RPC_EXISTS) {
 		/* The first time because of the id, perhaps */
@@ -63,9 +65,11 @@ static json_t *stream_params(const struct plan *plan, bool source)
 {
 	const json_t *peer = source ? plan->target_info : plan->source_info;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I}",
 				    "stream_id", plan->id,
 				    "role", source ? "source" : "target",
+				    "peer", source ? plan->target->name :
+						     plan->source->name,
 				    "partition", partition_name(plan),
 				    "device", source ? plan->source_msp->device :
 						       plan->target_msp->device,
@@ -486,8 +490,9 @@ static int conclude(struct plan *plan, bool verbose)
 		message_partition(plan, stream);
 		if (!undo(plan))
 			message("LPM0203",
-				"The migration of partition %s failed: it runs on system %s, and system %s is as before. Correct what is named above, and repeat it.",
-				partition_name(plan), plan->source->name, plan->target->name);
+				"The migration of partition %s failed: it %s on system %s, and system %s is as before. Correct what is named above, and repeat it.",
+				partition_name(plan), plan->suspended ? "is suspended" : "runs",
+				plan->source->name, plan->target->name);
 	} else {
 		message("LPM0206",
 			"The migration of partition %s was interrupted (the source's stream is %s): nothing was changed. Run migrlpar -o r -m %s -p %s.",

@@ -38,7 +38,9 @@ static void report_demands(const json_t *target)
 void report_move(const struct plan *plan, const json_t *source)
 {
 	int64_t created = number_of(source, "created_ns");
-	int64_t suspended = number_of(source, "suspended_ns");
+	/* One that is suspended before and afterwards has no Resumed */
+	int64_t suspended = number_of(source, "resumed_ns") ?
+			    number_of(source, "suspended_ns") : 0;
 	struct rpc_error err;
 	json_t *target;
 
@@ -54,6 +56,7 @@ void report_move(const struct plan *plan, const json_t *source)
 	putchar('\n');
 	if (show_stream(plan->target, plan->id, &target, &err) || !target)
 		return;
-	report_demands(target);
+	if (!plan->suspended)
+		report_demands(target);
 	json_decref(target);
 }

@@ -70,10 +70,19 @@ static void check_state(struct validation *v, const struct partition_key *key)
 		return;
 	}
 	state = text_of(plan->partition, "state");
-	plan->active = !strcmp(state, "Running") || !strcmp(state, "Finished");
+	plan->suspended = !strcmp(state, "Hibernated");
+	plan->active = plan->suspended || !strcmp(state, "Running") ||
+		       !strcmp(state, "Finished");
+	if (*text_of(plan->partition, "departing")) {
+		found(v, "HSCL05DF",
+		      "Partition %s on system %s was in a migration that was interrupted. Run migrlpar -o r -m %s -p %s first.",
+		      text_of(plan->partition, "name"), plan->source->name,
+		      plan->source->name, text_of(plan->partition, "name"));
+		return;
+	}
 	if (!plan->active && strcmp(state, "Not Activated")) {
 		found(v, "HSCL05DF",
-		      "Partition %s on system %s is %s (%s); it must be Running or Not Activated. lslparmigr -r lpar shows whether it migrates.",
+		      "Partition %s on system %s is %s (%s); it must be Running, Suspended or Not Activated. lslparmigr -r lpar shows whether it migrates.",
 		      text_of(plan->partition, "name"), plan->source->name,
 		      lpar_state(plan->partition), state);
 		return;
@@ -109,6 +118,21 @@ static void check_name(struct validation *v)
 	json_decref(other);
 }
 
+/* A suspended partition has none, and needs it on the source too while it moves */
+static void check_own_memory(struct validation *v, int64_t needed)
+{
+	const struct plan *plan = v->plan;
+	int64_t free_bytes = number_of(plan->source_info, "memory_free");
+
+	if (needed > free_bytes)
+		found(v, "LPM0104",
+		      "System %s has %" PRId64 " MiB of memory free; a suspended partition needs it while it migrates, %" PRId64 " MiB. Free memory there.",
+		      plan->source->name, free_bytes >> 20, needed >> 20);
+	else
+		passed(v, "%" PRId64 " MiB are free on system %s", free_bytes >> 20,
+		       plan->source->name);
+}
+
 static void check_memory(struct validation *v)
 {
 	const struct plan *plan = v->plan;
@@ -124,6 +148,8 @@ static void check_memory(struct validation *v)
 	else
 		passed(v, "%" PRId64 " MiB are free on system %s", free_bytes >> 20,
 		       plan->target->name);
+	if (plan->suspended)
+		check_own_memory(v, needed);
 	if (source_lmb != target_lmb)
 		found(v, "LPM0105",
 		      "The memory region size is %" PRId64 " MiB on system %s and %" PRId64 " MiB on system %s; it must be equal. Change it on one of them.",
@@ -405,7 +431,7 @@ int validate(struct plan *plan, const struct partition_key *key,
 		check_memory(&v);
 	if (plan->target_info && json_object_get(plan->description, "guest"))
 		check_guest(&v);
-	if (plan->active && json_object_get(plan->description, "guest"))
+	if (plan->active && !plan->suspended && json_object_get(plan->description, "guest"))
 		check_agent(&v);
 	if (plan->source->deadline_ns && now_ns() > plan->source->deadline_ns)
 		return EXIT_FAILED;
