@@ -38,7 +38,7 @@ def suspend(lab):
     show = lab.here.partition(lab.name)
     assert show["state"] == "Hibernated" and "guest" not in show, show
     assert free_memory(lab.here) == free + lab.machine.memory_bytes
-    assert not os.path.exists("/proc/%d" % pid), "QEMU %d is still there" % pid
+    lpm.until("QEMU is gone", lambda: not os.path.exists("/proc/%d" % pid))
     path = os.path.join(lab.here.state_dir, "suspended", lab.name + ".image")
     size = os.stat(path).st_size
     lpm.note("its image has %d of %d MiB" % (size / MIB, lab.machine.memory_bytes / MIB))
