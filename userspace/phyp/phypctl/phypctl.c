@@ -30,6 +30,8 @@ static const char usage_text[] =
 "  reserve FILE|-           reserve a shell for an arriving partition\n"
 "  activate NAME            let it execute\n"
 "  shutdown NAME            stop it\n"
+"  suspend NAME             to a file; its memory is free\n"
+"  resume NAME              from there, where it was\n"
 "  remove NAME              remove it\n"
 "  list, show NAME          partitions\n"
 "  wait NAME [STATE [SEC]]  wait until it is finished, or in a state\n"
@@ -414,6 +416,10 @@ static const struct command commands[] = {
 	{ "activate", "partition.activate", 1, 1, name_params, show_object,
 	  run_method },
 	{ "shutdown", "partition.shutdown", 1, 1, name_params, show_object,
+	  run_method },
+	{ "suspend", "partition.suspend", 1, 1, name_params, show_object,
+	  run_method },
+	{ "resume", "partition.resume", 1, 1, name_params, show_object,
 	  run_method },
 	{ "remove", "partition.remove", 1, 1, name_params, show_object,
 	  run_method },
