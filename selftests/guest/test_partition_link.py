@@ -92,7 +92,10 @@ def _():
                 ("partition=100000", "partition=100000: not a descriptor"),
                 ("partition=%d" % inherited[1], "not a descriptor"),
                 ("partition=%d,partition=%d" % (inherited[0], inherited[0]),
-                 "there twice")):
+                 "there twice"),
+                ("processors=off", '"processors=off" is not known'),
+                ("processors,partition=%d" % inherited[0],
+                 "has all that the latter does")):
             said = refused(pseries.PLUGIN + "," + argument, pass_fds=inherited)
             assert text in said, (argument, said)
     link.close()

@@ -225,7 +225,7 @@ static void machine_done(Notifier *notifier, void *data)
 		exit(EXIT_FAILURE);
 	}
 	suspend_start(p);
-	processors_start(p);
+	processors_start(true);
 	qemu_bh_schedule(p->hello);
 }
 

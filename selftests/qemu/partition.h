@@ -28,7 +28,6 @@
  * @stream:	stream that the guest may ask for, or 0
  * @state:	its state, enum vasi_state
  * @result:	ibm,suspend-me has not returned: address of its result, or 0
- * @decrementers_saved: they are in SPR_DECR, to be armed
  */
 struct partition {
 	int link;
@@ -47,7 +46,6 @@ struct partition {
 	uint64_t stream;
 	uint64_t state;
 	target_ulong result;
-	bool decrementers_saved;
 };
 
 /* partition.c */
@@ -64,6 +62,7 @@ uint64_t dirty_log_scan(struct partition *p);
 void suspend_start(struct partition *p);
 
 /* processors.c */
-void processors_start(struct partition *p);
+void processors_install(void);
+void processors_start(bool announce);
 
 #endif

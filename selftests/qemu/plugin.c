@@ -4,6 +4,8 @@
  *
  *	-plugin spapr-vasi.so			for -device spapr-vasi
  *	-plugin spapr-vasi.so,partition=FD	the home of a partition (partition.c)
+ *	-plugin spapr-vasi.so,processors	nothing but what QEMU's own migration of a
+ *						guest lacks (processors.c)
  *
  * The plug-in shares structures with the program that loads it, so it refuses any
  * other binary than the one whose headers it was built with.
@@ -110,28 +112,51 @@ static bool is_link(int fd)
 	       type == SOCK_SEQPACKET;
 }
 
-/* @link: -1, or that of partition=FD */
-static bool parse(int argc, char **argv, int *link)
+/**
+ * struct role - what this plug-in is there for
+ * @link:	-1, or that of partition=FD
+ * @processors:	for QEMU's own migration
+ */
+struct role {
+	int link;
+	bool processors;
+};
+
+static bool parse_link(const char *value, struct role *role)
+{
+	if (role->link >= 0) {
+		error_report("spapr-vasi: partition=FD is there twice");
+		return false;
+	}
+	if (!g_ascii_isdigit(*value) || qemu_strtoi(value, NULL, 10, &role->link) ||
+	    !is_link(role->link)) {
+		error_report("spapr-vasi: partition=%s: not a descriptor of a SOCK_SEQPACKET socket",
+			     value);
+		return false;
+	}
+	return true;
+}
+
+static bool parse(int argc, char **argv, struct role *role)
 {
 	const char *value;
 
-	*link = -1;
 	for (int i = 0; i < argc; i++) {
-		if (!strstart(argv[i], "partition=", &value)) {
-			error_report("spapr-vasi: \"%s\" is not known; there is partition=FD",
+		if (strstart(argv[i], "partition=", &value)) {
+			if (!parse_link(value, role))
+				return false;
+		} else if (!strcmp(argv[i], "processors=on")) {
+			/* So QEMU writes "processors" */
+			role->processors = true;
+		} else {
+			error_report("spapr-vasi: \"%s\" is not known; there are partition=FD and processors",
 				     argv[i]);
 			return false;
 		}
-		if (*link >= 0) {
-			error_report("spapr-vasi: partition=FD is there twice");
-			return false;
-		}
-		if (!g_ascii_isdigit(*value) || qemu_strtoi(value, NULL, 10, link) ||
-		    !is_link(*link)) {
-			error_report("spapr-vasi: partition=%s: not a descriptor of a SOCK_SEQPACKET socket",
-				     value);
-			return false;
-		}
+	}
+	if (role->link >= 0 && role->processors) {
+		error_report("spapr-vasi: partition=FD and processors: a partition's home has all that the latter does");
+		return false;
 	}
 	return true;
 }
@@ -142,15 +167,18 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
 					   const qemu_info_t *info,
 					   int argc, char **argv)
 {
-	int link;
+	struct role role = { .link = -1 };
 
-	if (!same_build() || !same_sizes() || !parse(argc, argv, &link))
+	if (!same_build() || !same_sizes() || !parse(argc, argv, &role))
 		return 1;
-	if (link < 0) {
+	if (role.processors) {
+		spapr_vasi_register("this QEMU migrates by itself (-plugin with processors): it has no VASI device");
+		processors_install();
+	} else if (role.link >= 0) {
+		spapr_vasi_register("this QEMU is a partition's home (-plugin with partition=FD): it has no VASI device");
+		partition_install(role.link);
+	} else {
 		spapr_vasi_register(NULL);
-		return 0;
 	}
-	spapr_vasi_register("this QEMU is a partition's home (-plugin with partition=FD): it has no VASI device");
-	partition_install(link);
 	return 0;
 }

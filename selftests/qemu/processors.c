@@ -5,10 +5,14 @@
  * same way.
  */
 #include "qemu/osdep.h"
+#include "qemu/error-report.h"
 #include "cpu.h"
+#include "hw/boards.h"
 #include "hw/ppc/ppc.h"
 #include "hw/ppc/spapr.h"
 #include "sysemu/runstate.h"
+#include "sysemu/sysemu.h"
+#include "sysemu/tcg.h"
 
 #include "partition.h"
 #include "spapr-vasi.h"
@@ -20,6 +24,21 @@
 static const char functions[] = "hcall-vasi\0hcall-suspend";
 
 static void (*qemu_hypercall)(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu);
+
+/**
+ * struct processors - all of this machine's
+ * @announce:	their guest is told of functions
+ * @saved:	decrementers are in SPR_DECR, to be armed
+ * @machine_done: called when the machine is complete
+ */
+struct processors {
+	bool announce;
+	bool saved;
+	Notifier machine_done;
+};
+
+/* What QEMU calls for the guest has no argument of ours */
+static struct processors processors;
 
 /*
  * A joined processor is to sleep until H_PROD, and its guest has disabled interrupts.
@@ -57,7 +76,7 @@ static void hypercall(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
 	/* R3 is overwritten; programs of users may make no hcalls */
 	uint64_t number = cpu->env.msr & 1ULL << MSR_PR ? 0 : cpu->env.gpr[3];
 
-	if (number == KVMPPC_H_VOF_CLIENT)
+	if (number == KVMPPC_H_VOF_CLIENT && processors.announce)
 		spapr_vasi_announce(SPAPR_MACHINE(vhyp), functions, sizeof(functions));
 	if (number == H_CEDE || number == H_JOIN || number == H_CONFER)
 		unmask_wakeups(cpu);
@@ -73,10 +92,9 @@ static void hypercall(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
  */
 static void on_runstate(void *opaque, bool running, RunState state)
 {
-	struct partition *p = opaque;
 	CPUState *cs;
 
-	if (running && !p->decrementers_saved)
+	if (running && !processors.saved)
 		return;
 	CPU_FOREACH(cs) {
 		CPUPPCState *env = &POWERPC_CPU(cs)->env;
@@ -86,23 +104,45 @@ static void on_runstate(void *opaque, bool running, RunState state)
 		else
 			env->spr[SPR_DECR] = cpu_ppc_load_decr(env);
 	}
-	p->decrementers_saved = !running;
+	processors.saved = !running;
 }
 
 /**
  * processors_start() - make up for what QEMU lacks
- * @p:		partition
+ * @announce:	tell the guest that it can take part in its move
+ *
+ * The machine has to be complete.
  */
-void processors_start(struct partition *p)
+void processors_start(bool announce)
 {
 	PPCVirtualHypervisorClass *vhc =
 		PPC_VIRTUAL_HYPERVISOR_GET_CLASS(qdev_get_machine());
 
+	processors.announce = announce;
 	qemu_hypercall = vhc->hypercall;
 	vhc->hypercall = hypercall;
 	if (!DECREMENTER_IS_LOST)
 		return;
 	/* What is loaded was saved */
-	p->decrementers_saved = runstate_check(RUN_STATE_INMIGRATE);
-	qemu_add_vm_change_state_handler(on_runstate, p);
+	processors.saved = runstate_check(RUN_STATE_INMIGRATE);
+	qemu_add_vm_change_state_handler(on_runstate, NULL);
+}
+
+static void machine_done(Notifier *notifier, void *data)
+{
+	if (!tcg_enabled() || !object_dynamic_cast(OBJECT(qdev_get_machine()),
+						   TYPE_SPAPR_MACHINE)) {
+		error_report("spapr-vasi: processors: it works with -accel tcg and a pseries machine only");
+		exit(EXIT_FAILURE);
+	}
+	processors_start(false);
+}
+
+/**
+ * processors_install() - this QEMU migrates its guest by itself
+ */
+void processors_install(void)
+{
+	processors.machine_done.notify = machine_done;
+	qemu_add_machine_init_done_notifier(&processors.machine_done);
 }
