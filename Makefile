@@ -644,7 +644,7 @@ help:
 	@echo 'make check-modules  what compiler, sparse and checkpatch.pl say of the driver'
 	@echo 'make guest        tests in small machines with other kernels, under QEMU'
 	@echo 'make qemu-plugin  a VASI device for the qemu-system-ppc64 that is installed'
-	@echo 'make bench        measure the mover on this machine'
+	@echo 'make bench        measure the mover on this machine; GUEST=linux: with a Linux guest'
 	@echo 'make bench-driver  measure the kernel and the user-mode driver in a guest'
 	@echo 'make fuzz         feed the fuzzers; SECONDS=60 for each'
 	@echo 'make soak         the two that follow'

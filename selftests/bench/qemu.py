@@ -40,16 +40,20 @@ class Qmp:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(PATIENCE_S)
         self.socket.connect(path)
-        self.file = self.socket.makefile("rb")
+        self.rest = b""
+        self.events = []
         self.answer()
         self("qmp_capabilities")
 
-    def answer(self):
-        line = self.file.readline()
-        if not line:
-            raise ConnectionError("QEMU closed its QMP socket")
+    def answer(self, timeout=PATIENCE_S):
+        self.socket.settimeout(timeout)
+        while b"\n" not in self.rest:
+            data = self.socket.recv(65536)
+            if not data:
+                raise ConnectionError("QEMU closed its QMP socket")
+            self.rest += data
+        line, _, self.rest = self.rest.partition(b"\n")
         return json.loads(line)
 
     def __call__(self, command, **arguments):
@@ -64,28 +68,38 @@ class Qmp:
                 raise QmpError("%s: %s" % (command, answer["error"]["desc"]))
             if "return" in answer:
                 return answer["return"]
+            self.events.append(answer)
+
+    def event(self, wanted, timeout=PATIENCE_S):
+        """The first event since the last clear() for which @wanted is true."""
+        deadline = time.monotonic() + timeout
+        at = 0
+        while True:
+            for event in self.events[at:]:
+                if wanted(event):
+                    return event
+            at = len(self.events)
+            # Nobody waits for no time at all
+            left = max(deadline - time.monotonic(), 0.001)
+            self.events.append(self.answer(left))
+
+    def clear(self):
+        """Forget what events there were."""
+        self.events = []
 
     def close(self):
-        self.file.close()
         self.socket.close()
 
 
-class Machine:
-    """One QEMU; stopped by pid when left."""
+class Process:
+    """A QEMU with a QMP socket at @path; stopped by pid when left."""
 
-    def __init__(self, directory, name, arguments, memory):
+    def __init__(self, directory, name, path, argv):
         self.log_path = os.path.join(directory, name + ".log")
-        path = os.path.join(directory, name + ".qmp")
-        argv = [PROGRAM, "-M", "pseries,x-vof=on,cap-cfpc=broken,"
-                "cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off,"
-                "memory-backend=ram", "-cpu", "POWER9", "-accel", "tcg",
-                "-m", "size=%dK" % (memory >> 10), "-nodefaults", "-display",
-                "none", "-S", "-qmp", "unix:%s,server=on,wait=off" % path]
         # Files, not pipes: a child of QEMU's must not keep one open
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                argv + arguments, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log)
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.qmp = self.connect(path)
 
     def connect(self, path):
@@ -114,6 +128,19 @@ class Machine:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Machine(Process):
+    """One that does not execute."""
+
+    def __init__(self, directory, name, arguments, memory):
+        path = os.path.join(directory, name + ".qmp")
+        super().__init__(directory, name, path, [
+            PROGRAM, "-M", "pseries,x-vof=on,cap-cfpc=broken,"
+            "cap-sbbc=broken,cap-ibs=broken,cap-ccf-assist=off,"
+            "memory-backend=ram", "-cpu", "POWER9", "-accel", "tcg",
+            "-m", "size=%dK" % (memory >> 10), "-nodefaults", "-display",
+            "none", "-S", "-qmp", "unix:%s,server=on,wait=off" % path] + arguments)
 
 
 def installed():
