@@ -103,7 +103,7 @@ class Load:
         if self.rate is not None:
             self.start("writer %d %d" % (self.size or self.all_memory(), self.rate))
             self.wait_written(2)
-        console.wait(linux_lab.TICK, len(console.lines))
+        next_tick(console)
 
     def start(self, program):
         self.console.say("run /guest/%s </dev/null & echo $! >>/tmp/load" % program)
@@ -139,7 +139,7 @@ class Load:
 
         No tick may be lost.
         """
-        self.console.wait(linux_lab.TICK, len(self.console.lines))
+        next_tick(self.console)
         ticks = self.ticks()
         assert [t[0] for t in ticks] == list(range(len(ticks))), "ticks are lost"
         times = [t[2].ns for t in ticks]
@@ -189,11 +189,17 @@ class Partition:
         return lambda: self.measured(way)
 
     def measured(self, way):
-        report = self.lab.go(way.suspend, source={
-            "suspend": {"downtime_ms": options.downtime_ms}})
+        prepared = time.monotonic_ns()
+        move = self.lab.prepare(way.suspend)
+        move.source["suspend"] = {"downtime_ms": options.downtime_ms}
+        move.start_target().start_source()
+        move.wait()
+        next_tick(self.console)
+        report = self.lab.finish(move, prepared)
         ends = [report.source["completed_ns"], report.target["completed_ns"]]
         assert all(ends), report
-        return {"seconds": (max(ends) - report.statuses[0]["started_ns"]) / 1e9,
+        began = report.statuses[0]["started_ns"]
+        return {"seconds": (max(ends) - began) / 1e9, "began_ns": began,
                 "passes": report.source["passes"], "pages": report.source["pages"],
                 "again": report.source["resent"], "demanded": report.target["demanded"],
                 "source": report.source, "target": report.target,
@@ -247,20 +253,21 @@ class Chain:
         return lambda: self.measured(way, uri)
 
     def measured(self, way, uri):
-        began = time.time_ns()
+        began, real = time.monotonic_ns(), time.time_ns()
         self.here.qmp("migrate", uri=uri)
         if way.after is not None:
             self.post_copy(way.after)
         if not self.ended():
-            return self.cancelled()
+            return self.cancelled(began)
         ends = [self.time_of(qmp, "completed")
                 for qmp in (self.here.qmp, self.there.qmp)]
+        next_tick(self.console)
         info = self.here.qmp("query-migrate")
         self.here.stop()
         self.here, self.there = self.there, None
         # Events that are still to come are of this migration
         self.here.qmp.clear()
-        return {"seconds": (max(ends) - began) / 1e9,
+        return {"seconds": (max(ends) - real) / 1e9, "began_ns": began,
                 "passes": info["ram"]["dirty-sync-count"] - 1,
                 "info": info}
 
@@ -285,13 +292,13 @@ class Chain:
         assert status(event) == "completed", event
         return True
 
-    def cancelled(self):
+    def cancelled(self, began):
         self.here.qmp("migrate_cancel")
         self.here.qmp.event(lambda e: status(e) == "cancelled")
         self.here.qmp.clear()
         self.there.stop()
         self.there = None
-        return {"seconds": None}
+        return {"seconds": None, "began_ns": began}
 
     @staticmethod
     def time_of(qmp, word):
@@ -305,16 +312,20 @@ def status(event):
     return event["data"]["status"] if event["event"] == "MIGRATION" else None
 
 
+def next_tick(console):
+    """The guest goes on; until then nobody cleans up what would keep it from that."""
+    console.wait(linux_lab.TICK, len(console.lines))
+
+
 def once(place, way, name):
     """One move under one load."""
     run = place.move(way)
     load = Load(place.console, name)
-    began = time.monotonic_ns()
     result = run()
-    result["wrote"] = load.written(until=began)
-    result["wrote_while"] = load.written(since=began)
+    result["wrote"] = load.written(until=result["began_ns"])
+    result["wrote_while"] = load.written(since=result["began_ns"])
     if result["seconds"] is not None:
-        result["silent_ns"] = load.blackout(began)
+        result["silent_ns"] = load.blackout(result["began_ns"])
         result["blackout"] = (result["silent_ns"][1] - result["silent_ns"][0]) / 1e9
     result["size"] = load.size
     load.end()
