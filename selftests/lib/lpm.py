@@ -327,10 +327,12 @@ class System:
 
     def guests(self, lab, name):
         """Options for a system that has guests, where the plug-in was built."""
-        plugin = os.path.join(BUILD, "qemu/spapr-vasi.so")
+        plugin = lab.qemu or os.path.join(BUILD, "qemu/spapr-vasi.so")
         if not lab.guests or not os.path.exists(plugin):
             return []
         options = ["--qemu-plugin", copied(plugin)]
+        if lab.qemu:
+            options += ["--qemu", copied(plugin)]
         if lab.root:
             # Its user may not open the system's
             path = self.phyp_dir + "/userfaultfd"
@@ -412,13 +414,16 @@ class Lab:
     @links: put relays into the VIO links
     @config: mspd's configuration, a dict for both
     @guests: partitions may be QEMU guests, if the plug-in was built
+    @qemu: a program that is QEMU and plug-in in one
     """
 
     ids = itertools.count(1)
     references = {}
 
-    def __init__(self, phyp=(), msp=(), links=False, config=None, guests=True):
+    def __init__(self, phyp=(), msp=(), links=False, config=None, guests=True,
+                 qemu=None):
         self.guests = guests
+        self.qemu = qemu
         self.root = os.geteuid() == 0
         self.directory = tempfile.mkdtemp(prefix="lpm.", dir="/tmp")
         os.chmod(self.directory, 0o755)

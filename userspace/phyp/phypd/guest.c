@@ -115,6 +115,9 @@ static void tell_broken(struct guest *g)
 		client->loaded(g->home.ctx, -EIO);
 	if (state != GUEST_STARTING)
 		client->ended(g->home.ctx, why);
+	/* What was found out meanwhile is that it is off */
+	free(g->broken);
+	g->broken = NULL;
 	free(why);
 }
 

@@ -255,11 +255,16 @@ static void home_ended(void *ctx, const char *why)
 	p->stopping = STOP_NONE;
 	if (partition_moving(p))
 		phyp_stream_cancel(p->stream->phyp, REASON_ENDED);
-	/* Where the stream cannot be cancelled any more the state says who has it */
+	partition_wake(p);
+	/*
+	 * A stream that cannot be cancelled any more says whose the partition is: the
+	 * source's may run elsewhere, and must not be activated here.
+	 */
+	if (partition_moving(p) && (shell || p->state == PARTITION_SUSPENDED))
+		return;
 	if (!shell && p->state != PARTITION_MOVED)
 		p->state = PARTITION_NOT_ACTIVATED;
 	p->drop |= shell;
-	partition_wake(p);
 }
 
 static bool home_present(void *ctx, uint64_t offset)
