@@ -91,6 +91,20 @@ def ends_suspended_back(lab):
     assert guest(lab.a, move)["state"] == "running"
 
 
+@suite.test("a stream is cancelled while the state is saved: it goes on after that")
+def cancelled_while_saving(lab):
+    move = prepare(lab, "slow").start_target().start_source()
+    lpm.until("it is being saved", lambda: guest(lab.a, move)["state"] == "saving")
+    lab.a.phyp("stream.cancel", stream_id=move.stream_id)
+    again = lab.next_id()
+    text = lab.a.phyp.refused(lpm.STATE, "stream.create", stream_id=again,
+                              role="source", partition=move.name, device="msp0")
+    assert "has not gone on yet" in text, text
+    text = lab.a.phyp.refused(lpm.STATE, "partition.digest", name=move.name)
+    assert "it is executing" in text, text
+    is_back(move)
+
+
 @suite.test("a target's QEMU ends and the record cannot be written: the shell stays")
 def record_unwritable(lab):
     move = prepare(lab, target={"hold_resume": True}, all_pages_before_resume=True)

@@ -149,10 +149,11 @@ static void on_continued(void *ctx, const json_t *result, const char *error)
 		guest_break(ctx, "QEMU does not go on: %s", error);
 }
 
-/* Not before the guest would be told the right state of its stream */
+/* Not before the guest would be told the right state of its stream, and all is saved */
 static void go_on(struct guest *g)
 {
-	if (!g->resume || g->streams_set)
+	if (!g->resume || g->streams_set ||
+	    (g->state != GUEST_HALTED && g->state != GUEST_STARTING))
 		return;
 	g->resume = false;
 	guest_become(g, GUEST_RUNNING);
@@ -211,10 +212,14 @@ void guest_saved(struct guest *g)
 
 void guest_not_saved(struct guest *g, const char *why)
 {
+	bool taken_back = g->resume;
+
 	guest_transfer_end(g);
+	g->resume = false;
 	guest_become(g, GUEST_RUNNING);
 	guest_command(g, "cont", NULL, -1, on_continued);
-	g->home.client->not_stopped(g->home.ctx, why);
+	if (!taken_back)
+		g->home.client->not_stopped(g->home.ctx, why);
 }
 
 void guest_loaded(struct guest *g)

@@ -85,7 +85,9 @@ static void memory_done(struct job *job)
 
 static bool executing(const struct partition *p)
 {
+	/* A guest that is still being saved goes on as soon as that is over */
 	return p->state == PARTITION_STARTING ||
+	       (p->guest && p->state == PARTITION_RUNNING) ||
 	       (p->home && p->home->ops->executing(p->home));
 }
 
