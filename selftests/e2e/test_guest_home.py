@@ -105,6 +105,19 @@ def cancelled_while_saving(lab):
     is_back(move)
 
 
+@suite.test("QEMU refuses to save its state: the stream aborts, and the log says why")
+def save_refused(lab):
+    is_back(move := prepare(lab, "refuse").start_target().start_source())
+    assert "a device cannot be moved" in lab.a.phypd.log()
+    assert lab.a.stream(move.stream_id)["reason"] >> 24 == 6
+
+
+@suite.test("a state that has no end: the same")
+def save_endless(lab):
+    is_back(prepare(lab, "large").start_target().start_source())
+    assert "more than 16 MiB" in lab.a.phypd.log()
+
+
 @suite.test("a target's QEMU ends and the record cannot be written: the shell stays")
 def record_unwritable(lab):
     move = prepare(lab, target={"hold_resume": True}, all_pages_before_resume=True)

@@ -230,7 +230,18 @@ void guest_loaded(struct guest *g)
 
 static bool is_saved(const struct guest *g)
 {
-	return g->state == GUEST_SAVING && g->transfer.eof && g->transfer.complete;
+	return g->state == GUEST_SAVING && g->transfer.eof && g->transfer.settled;
+}
+
+void guest_settled(struct guest *g)
+{
+	if (g->scans || !is_saved(g))
+		return;
+	guest_become(g, GUEST_HALTED);
+	if (g->resume)
+		go_on(g);
+	else
+		g->home.client->stopped(g->home.ctx);
 }
 
 static void on_scanned(struct guest *g)
@@ -245,13 +256,7 @@ static void on_scanned(struct guest *g)
 		g->looking = false;
 		g->home.client->looked(g->home.ctx);
 	}
-	if (g->scans || !is_saved(g))
-		return;
-	guest_become(g, GUEST_HALTED);
-	if (g->resume)
-		go_on(g);
-	else
-		g->home.client->stopped(g->home.ctx);
+	guest_settled(g);
 }
 
 void guest_message(struct guest *g, enum guest_message_type type,

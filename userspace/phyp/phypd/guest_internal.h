@@ -39,6 +39,8 @@ enum guest_state {
  * @at:		loading: written
  * @eof:	saving: QEMU has closed its end
  * @complete:	QEMU says that it is done
+ * @settled:	saving: it may go on, too
+ * @failed:	saving: why that is given up, as soon as it may go on
  */
 struct guest_transfer {
 	int fd;
@@ -49,6 +51,8 @@ struct guest_transfer {
 	size_t at;
 	bool eof;
 	bool complete;
+	bool settled;
+	const char *failed;
 };
 
 /**
@@ -119,6 +123,7 @@ void guest_break(struct guest *g, const char *fmt, ...)
 void guest_started(struct guest *g);
 /* From guest_state.c */
 void guest_saved(struct guest *g);
+void guest_settled(struct guest *g);
 void guest_not_saved(struct guest *g, const char *why);
 void guest_loaded(struct guest *g);
 /* From guest_start.c: a message other than HELLO and PAGER_SET */

@@ -87,6 +87,46 @@ static void saved_so_far(struct guest *g)
 	guest_saved(g);
 }
 
+static void on_status(void *ctx, const json_t *result, const char *error);
+
+static void ask_status(struct guest *g)
+{
+	guest_command(g, "query-status", NULL, -1, on_status);
+}
+
+/* QEMU tells of a migration's end a little before it can go on */
+static void on_status(void *ctx, const json_t *result, const char *error)
+{
+	struct guest *g = ctx;
+	struct guest_transfer *t = &g->transfer;
+
+	if (g->state != GUEST_SAVING)
+		return;
+	if (error) {
+		guest_break(g, "QEMU does not tell what it does: %s", error);
+	} else if (!strcmp(rpc_get_string(result, "status", ""), "finish-migrate")) {
+		ask_status(g);
+	} else if (t->failed) {
+		guest_not_saved(g, t->failed);
+	} else {
+		t->settled = true;
+		guest_settled(g);
+	}
+}
+
+/* QEMU finds that nobody reads what it writes */
+static void give_up(struct guest *g, const char *why)
+{
+	struct guest_transfer *t = &g->transfer;
+
+	t->failed = why;
+	t->source = sd_event_source_disable_unref(t->source);
+	close(t->fd);
+	t->fd = -1;
+	if (t->settled)
+		guest_not_saved(g, why);
+}
+
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
 	struct guest *g = data;
@@ -96,8 +136,8 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 
 	(void)revents;
 	if (ret) {
-		guest_not_saved(g, ret == -EFBIG ? "its device state has more than 64 MiB" :
-				   "no memory for its device state");
+		give_up(g, ret == -EFBIG ? "its device state has more than 64 MiB" :
+			   "no memory for its device state");
 		return 0;
 	}
 	got = recv(fd, t->bytes + t->size, min(t->room - t->size, (size_t)CHUNK),
@@ -114,6 +154,15 @@ static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *
 	return 0;
 }
 
+static void on_migrate(void *ctx, const json_t *result, const char *error)
+{
+	struct guest *g = ctx;
+
+	(void)result;
+	if (error && g->state == GUEST_SAVING)
+		guest_not_saved(g, error);
+}
+
 /**
  * guest_save_begin() - save the state of a guest that does not execute
  * @g:		guest in GUEST_SAVING; guest_saved() or guest_not_saved() follows
@@ -125,7 +174,8 @@ void guest_save_begin(struct guest *g)
 		guest_break(g, "no socket for its device state");
 		return;
 	}
-	guest_command(g, "migrate", json_pack("{s:s}", "uri", "fd:" FD_NAME), -1, NULL);
+	guest_command(g, "migrate", json_pack("{s:s}", "uri", "fd:" FD_NAME), -1,
+		      on_migrate);
 }
 
 /* ---- Loading ---- */
@@ -153,6 +203,13 @@ static int on_writable(sd_event_source *source, int fd, uint32_t revents, void *
 	return 0;
 }
 
+static void on_incoming(void *ctx, const json_t *result, const char *error)
+{
+	(void)result;
+	if (error)
+		guest_break(ctx, "QEMU does not load its device state: %s", error);
+}
+
 /**
  * guest_load_begin() - load a state into a guest that waits for it
  * @g:		guest in GUEST_LOADING, its transfer has the bytes; guest_loaded() follows
@@ -164,7 +221,7 @@ void guest_load_begin(struct guest *g)
 		return;
 	}
 	guest_command(g, "migrate-incoming", json_pack("{s:s}", "uri", "fd:" FD_NAME), -1,
-		      NULL);
+		      on_incoming);
 }
 
 /**
@@ -178,9 +235,12 @@ void guest_migration_event(struct guest *g, const char *status)
 	bool completed = !strcmp(status, "completed");
 
 	if (g->state == GUEST_SAVING && failed) {
-		guest_not_saved(g, "QEMU could not save its device state");
+		if (!g->transfer.failed)
+			g->transfer.failed = "QEMU could not save its device state";
+		ask_status(g);
 	} else if (g->state == GUEST_SAVING && completed) {
 		g->transfer.complete = true;
+		ask_status(g);
 		saved_so_far(g);
 	} else if (g->state == GUEST_LOADING && failed) {
 		guest_break(g, "QEMU could not load its device state");
