@@ -134,6 +134,22 @@ def record_unwritable(lab):
     is_back(move)
 
 
+@suite.test("a system ends while a shell's QEMU gets ready: who waits for it is told")
+def ends_while_making(lab):
+    name = lab.move().name
+    pending = lab.b.phyp.begin("partition.reserve", name=name, memory=MEMORY,
+                               guest=guest_of(lab, "mute"))
+    lpm.until("its QEMU was started",
+              lambda: "partition %s: QEMU is process" % name in lab.b.phypd.log())
+    lab.b.phypd.stop()
+    try:
+        pending.result(lpm.PATIENCE_S)
+    except lpm.RpcError as error:
+        assert "the system is going down" in str(error), error
+    else:
+        raise AssertionError("it was made")
+
+
 def main():
     if not os.path.exists("/dev/userfaultfd"):
         suite.tests = [(name, skip) for name, _ in suite.tests]

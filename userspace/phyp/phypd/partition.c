@@ -695,6 +695,13 @@ void partitions_take_events(struct system *system)
 
 /* ---- The end ---- */
 
+static void going_down(struct rpc_request **req)
+{
+	if (*req)
+		rpc_fail(*req, RPC_FAILED, "the system is going down");
+	*req = NULL;
+}
+
 /**
  * partitions_stop() - the system is going down: no processor executes any more
  * @system:	its links are still there
@@ -705,18 +712,12 @@ void partitions_stop(struct system *system)
 
 	TAILQ_FOREACH(p, &system->partitions, link) {
 		partition_waits_end(p, RPC_FAILED, "the system is going down");
-		if (p->stop_request)
-			rpc_fail(p->stop_request, RPC_FAILED,
-				 "the system is going down");
-		p->stop_request = NULL;
-		if (p->start_request)
-			rpc_fail(p->start_request, RPC_FAILED,
-				 "the system is going down");
-		p->start_request = NULL;
-		if (p->image_request)
-			rpc_fail(p->image_request, RPC_FAILED,
-				 "the system is going down");
-		p->image_request = NULL;
+		going_down(&p->stop_request);
+		going_down(&p->start_request);
+		going_down(&p->image_request);
+		/* A shell's QEMU gets ready; of a job that is done its end says so */
+		if (p->make_request && !p->jobs)
+			partition_make_failed(p, -ECANCELED, "");
 		p->stopping = STOP_NONE;
 		if (p->home)
 			p->home->ops->stop(p->home);
