@@ -308,6 +308,32 @@ static void all_pages_before_resume(void **unused)
 	ts_destroy(ts);
 }
 
+/* Such a page goes alone: what movers have queued is bounded by it */
+static void pages_beyond_an_operations_limit(void **unused)
+{
+	struct ts *ts = ts_create(&(struct ts_params) {
+		.seed = 6,
+		.granule = 64 * KIB,
+		.bytes = 4 * MIB,
+		.max_op = 4 * KIB,
+		.indirect = true,
+	});
+	struct phyp_stream_stats stats;
+
+	(void)unused;
+	ts->no_home = true;
+	ts_populate(ts, 100);
+	ts_open(ts);
+	ts->forward[0].held = true;
+	ts_run(ts, VASI_STATE_COMPLETED, 500);
+	ts_stats(&ts->src, &stats);
+	assert_in_range(stats.bytes, 64 * KIB, TS_BUFFERS * (65 * KIB));
+	ts->forward[0].held = false;
+	ts_run(ts, VASI_STATE_COMPLETED, NO_LIMIT);
+	ts_assert_moved(ts);
+	ts_destroy(ts);
+}
+
 /* One session stands still for a pass: its pages are old when they arrive */
 static void session_held_for_a_pass(void **unused)
 {
@@ -427,6 +453,7 @@ int main(void)
 		cmocka_unit_test(never_written_memory_costs_nothing),
 		cmocka_unit_test(zero_pages_travel_as_runs),
 		cmocka_unit_test(all_pages_before_resume),
+		cmocka_unit_test(pages_beyond_an_operations_limit),
 		cmocka_unit_test(session_held_for_a_pass),
 		cmocka_unit_test(half_sent_page_goes_again),
 		cmocka_unit_test(skip_resend_spoils_one_page),

@@ -187,9 +187,13 @@ static uint64_t add_pages_immediate(struct op_build *op, uint8_t flags,
 /* How many of @count pages fit as one PAGES record in indirect form */
 static uint64_t fit_indirect(const struct op_build *op, uint64_t count)
 {
-	uint64_t room = op->max_bytes - op->b->bytes;
+	uint64_t room;
 	uint64_t n;
 
+	/* A lone page may have been larger than the limit */
+	if (op->b->bytes >= op->max_bytes)
+		return 0;
+	room = op->max_bytes - op->b->bytes;
 	if (room < sizeof(struct phyp_record) ||
 	    vasi_seg_room(&op->seg) < VASI_SEG_IMMEDIATE_BYTES +
 				      sizeof(struct phyp_record) +
