@@ -244,10 +244,11 @@ class LinuxLab(lpm.Lab):
 
     def begin(self, ready=r"^guest: ready"):
         """Make it and start it; returns when its workloads are started."""
+        since = len(self.console.lines)     # it may have been started before
         self.here.phyp("partition.create", name=self.name,
                        memory=self.machine.memory_bytes, guest=self.description)
         self.here.phyp("partition.activate", name=self.name)
-        self.console.wait(ready)
+        self.console.wait(ready, since)
         return self
 
     def tell(self, system, phase, stream_id, seconds=10):
