@@ -80,7 +80,8 @@ struct guest_transfer {
  * @off_due:	the partition has to hear that it is off
  * @broken:	why it is of no use any more; found out within an operation
  * @transfer:	of the device state
- * @timer:	a partition that was asked has to suspend itself until then
+ * @timer:	QEMU has to be ready, or a partition that was asked to suspend itself,
+ *		until then
  * @watch:	looks whether a page that is waited for has come
  * @watched:	its offset
  */

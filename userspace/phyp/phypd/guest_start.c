@@ -17,6 +17,8 @@
 #include "phyp/phypd/guest_internal.h"
 
 #define MESSAGES_PER_EVENT	64
+/* It takes a second; where much else is done at the same time some more */
+#define READY_MS		60000u
 
 /* ---- It gets ready ---- */
 
@@ -284,6 +286,17 @@ static int connect_all(struct guest *g, int ours[GUEST_FD_END])
 	return ret;
 }
 
+static int on_not_ready(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct guest *g = data;
+
+	(void)source;
+	(void)usec;
+	guest_break(g, "QEMU, process %d, has not got ready within %u s",
+		    (int)guest_process_pid(g->process), READY_MS / 1000);
+	return 0;
+}
+
 /**
  * guest_start_qemu() - start a guest's QEMU
  * @g:		guest in GUEST_STARTING; guest_started() follows, or it breaks
@@ -303,13 +316,17 @@ int guest_start_qemu(struct guest *g, bool incoming)
 		ret = spawn(g, incoming, theirs);
 	if (!ret)
 		ret = connect_all(g, ours);
+	if (!ret)
+		ret = sd_event_add_time_relative(g->system->event, &g->timer, CLOCK_MONOTONIC,
+						 READY_MS * 1000ULL, 0, on_not_ready, g);
 	close_all(ours);
 	close_all(theirs);
-	if (ret)
+	if (ret < 0) {
 		guest_end_qemu(g);
-	else
-		set_migration(g);
-	return ret;
+		return ret;
+	}
+	set_migration(g);
+	return 0;
 }
 
 /**
