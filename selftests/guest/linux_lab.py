@@ -251,7 +251,7 @@ class LinuxLab(lpm.Lab):
         self.console.wait(ready, since)
         return self
 
-    def tell(self, system, phase, stream_id, seconds=10):
+    def tell(self, system, phase, stream_id, seconds=SUSPEND_S):
         system.phyp("partition.tell", name=self.name, phase=phase, stream_id=stream_id,
                     timeout_ms=seconds * 1000)
 
@@ -320,7 +320,8 @@ class LinuxLab(lpm.Lab):
         """Blackout by its ticks, if it ticks; the one after the move has to be there."""
         if not self.console.ticks():
             return
-        self.console.wait(TICK, len(self.console.lines))
+        for _ in range(2):
+            self.console.wait(TICK, len(self.console.lines))
         report.outside_ns, report.inside_s = blackout(self.console.ticks(), began)
 
     def end(self):
