@@ -115,7 +115,7 @@ def save_refused(lab):
 @suite.test("a state that has no end: the same")
 def save_endless(lab):
     is_back(prepare(lab, "large").start_target().start_source())
-    assert "more than 16 MiB" in lab.a.phypd.log()
+    assert "more than 64 MiB" in lab.a.phypd.log()
 
 
 @suite.test("a target's QEMU ends and the record cannot be written: the shell stays")
