@@ -82,13 +82,25 @@ def check_end(move, system):
     move.check_equal(system)
 
 
+def reserve(move):
+    """False while one of its name is just being removed, and not shown any more."""
+    gone = move.dst.partition_state(move.name) == "absent"
+    try:
+        move.dst.phyp("partition.reserve", name=move.name, suspended=True,
+                      **move.spec)
+    except lpm.RpcError as error:
+        if error.code != lpm.EXISTS or not gone:
+            raise
+        return False
+    return True
+
+
 def make(move, back=False):
     """Shell and streams of a suspended partition's move."""
     if back:
         move.src, move.dst = move.dst, move.src
     move.stream_id = move.lab.next_id()
-    move.dst.phyp("partition.reserve", name=move.name, suspended=True,
-                  **move.spec)
+    lpm.until("its shell is made", lambda: reserve(move))
     for system, peer, role in ((move.dst, move.src, "target"),
                                (move.src, move.dst, "source")):
         system.phyp("stream.create", stream_id=move.stream_id, role=role,

@@ -28,6 +28,7 @@
  * @state:	of processors and devices, where the step has to do with it
  * @state_bytes: of it
  * @description: of the partition, to be written
+ * @memory:	that is set aside for it
  * @note:	to be written, if it has a type
  * @forget_note: the image is in no stream any more
  * @ret:	what came of it
@@ -41,6 +42,7 @@ struct step {
 	void *state;
 	size_t state_bytes;
 	json_t *description;
+	struct memory memory;
 	struct image_note note;
 	bool forget_note;
 	int ret;
@@ -509,14 +511,16 @@ void hibernate_homed(struct partition *p, const char *error)
 		hibernate_failed(p, strerror(-ret));
 }
 
+/* The partition's own is looked at meanwhile */
 static int reserve_work(struct step *step)
 {
-	struct memory *memory = &step->p->memory;
+	struct memory *memory = &step->memory;
+	uint64_t bytes = step->p->memory.bytes;
 
 	/* As in partition_make() */
 	if (step->p->system->params.overcommit || step->p->guest)
-		return memory_promise(memory, memory->bytes, step->error);
-	return memory_reserve(memory, memory->bytes, &step->job, step->error);
+		return memory_promise(memory, bytes, step->error);
+	return memory_reserve(memory, bytes, &step->job, step->error);
 }
 
 static void reserve_done(struct step *step)
@@ -528,6 +532,7 @@ static void reserve_done(struct step *step)
 		hibernate_failed(p, step->error);
 		return;
 	}
+	p->memory = step->memory;
 	ret = make_lpar(p);
 	if (!ret)
 		ret = partition_make_home(p, true);
@@ -542,6 +547,7 @@ static void reserve_done(struct step *step)
  */
 void hibernate_resume(struct partition *p, struct rpc_request *req)
 {
+	struct step *step;
 	int ret;
 
 	if (p->state != PARTITION_HIBERNATED) {
@@ -551,7 +557,10 @@ void hibernate_resume(struct partition *p, struct rpc_request *req)
 	}
 	if (cannot_read(p, req) || (p->guest && !guest_check(req, p->system, p->guest)))
 		return;
-	ret = step_start(step_new(p, reserve_work, reserve_done));
+	step = step_new(p, reserve_work, reserve_done);
+	if (step)
+		step->memory.fd = -1;
+	ret = step_start(step);
 	if (ret) {
 		rpc_fail(req, RPC_NOT_ENOUGH, "partition %s: %s", p->name, strerror(-ret));
 		return;
