@@ -825,7 +825,8 @@ static void verdict_finishes_handover(void **unused)
 	lose(ts, LOSE_BOTH);
 	assert_int_equal(phyp_verdict(ts->tgt.phyp, TS_STREAM_ID, &verdict), 0);
 	assert_int_equal(verdict, PHYP_VERDICT_RESUMED);
-	assert_int_equal(ts_state(&ts->tgt), VASI_STATE_RESUMED);
+	/* All of it was there, and nobody is left to say so */
+	assert_int_equal(ts_state(&ts->tgt), VASI_STATE_COMPLETED);
 	ts_check_invariants(ts);
 	assert_int_equal(phyp_stream_recover(ts->src.stream, verdict, false), 0);
 	assert_int_equal(ts_state(&ts->src), VASI_STATE_RESUMED);
@@ -1128,6 +1129,34 @@ static void held_until_released(void **unused)
 	ts_destroy(ts);
 }
 
+/* Nobody could bring anything any more, and nothing is left to be brought */
+static void released_when_movers_have_gone(void **unused)
+{
+	struct ts *ts = ts_create(&(struct ts_params) {
+		.seed = 45,
+		.sessions = 2,
+		.bytes = 2 * MIB,
+		.all_pages = true,
+		.hold_resume = true,
+	});
+	struct phyp_stream_stats stats;
+
+	(void)unused;
+	ts_populate(ts, 20);
+	ts_open(ts);
+	ts_run(ts, VASI_STATE_COMPLETED, 2000);
+	assert_true(phyp_stream_is_held(ts->tgt.stream));
+	ts_close(ts);
+	assert_int_equal(phyp_stream_release(ts->tgt.stream), 0);
+	assert_int_equal(ts_state(&ts->tgt), VASI_STATE_COMPLETED);
+	assert_true(ts->tgt.completed);
+	ts_stats(&ts->tgt, &stats);
+	assert_true(stats.received);
+	assert_int_equal(phyp_stream_recover(ts->src.stream, PHYP_VERDICT_RESUMED, true), 0);
+	ts_assert_moved(ts);
+	ts_destroy(ts);
+}
+
 static void cancelled_by_the_partition(void **unused)
 {
 	struct ts *ts = simple_move(1);
@@ -1248,6 +1277,7 @@ int main(void)
 		cmocka_unit_test(a_pass_ends_with_a_look),
 		cmocka_unit_test(missing_pages_are_told_first),
 		cmocka_unit_test(held_until_released),
+		cmocka_unit_test(released_when_movers_have_gone),
 		cmocka_unit_test(cancelled_by_the_partition),
 		cmocka_unit_test_setup_teardown(random_moves, no_seed, tell_seed),
 	};

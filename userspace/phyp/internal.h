@@ -417,6 +417,7 @@ void phyp_stream_announce(struct phyp_stream *stream);
 /* Send eight bytes to the other platform */
 void phyp_stream_tell(struct phyp_stream *stream, uint8_t type);
 
+void phyp_stream_complete(struct phyp_stream *stream);
 /* Resume the partition on a source whose stream aborts, and so on */
 void phyp_stream_never(struct phyp_stream *stream, uint32_t reason);
 

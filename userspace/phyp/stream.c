@@ -343,7 +343,12 @@ static bool may_complete(const struct phyp_stream *stream)
 				 VASI_STATE_SUSPENDED : VASI_STATE_ENABLED);
 }
 
-static void complete(struct phyp_stream *stream)
+/**
+ * phyp_stream_complete - nothing is left to be done for the partition here
+ * @stream:	in Resumed, or what is before Completed for a suspended partition; in
+ *		another state nothing happens
+ */
+void phyp_stream_complete(struct phyp_stream *stream)
 {
 	struct phyp_lpar *lpar;
 
@@ -383,7 +388,7 @@ static void source_message(struct phyp_stream *stream, uint8_t type,
 		break;
 	case PHYP_MSG_RECEIVED:
 		source_resumed(stream);
-		complete(stream);
+		phyp_stream_complete(stream);
 		break;
 	case PHYP_MSG_NEVER:
 		if (stream->state == VASI_STATE_SUSPENDED)
@@ -403,7 +408,7 @@ void phyp_stream_message(struct phyp_stream *stream, uint64_t data)
 	if (stream->params.role == PHYP_SOURCE)
 		source_message(stream, type, (uint32_t)data);
 	else if (type == PHYP_MSG_COMPLETED && stream->received)
-		complete(stream);
+		phyp_stream_complete(stream);
 }
 
 /* ---- Sessions come and go ---- */
@@ -492,7 +497,7 @@ void phyp_stream_closed(struct phyp_stream *stream)
 	if (stream->params.role == PHYP_SOURCE)
 		source_closed(stream);
 	else if (!stream->nsessions && stream->received)
-		complete(stream);
+		phyp_stream_complete(stream);
 }
 
 enum vasi_status phyp_stream_feed(struct phyp_session *s, const void *data,
@@ -786,7 +791,7 @@ int phyp_stream_recover(struct phyp_stream *stream, enum phyp_verdict verdict,
 		return -EINVAL;
 	/* Its record is written when all is there */
 	if (stream->params.hibernated) {
-		complete(stream);
+		phyp_stream_complete(stream);
 		return stream->state == VASI_STATE_COMPLETED ? 0 : -EPERM;
 	}
 	source_resumed(stream);
@@ -794,7 +799,7 @@ int phyp_stream_recover(struct phyp_stream *stream, enum phyp_verdict verdict,
 	    stream->state != VASI_STATE_COMPLETED)
 		return -EPERM;
 	if (received)
-		complete(stream);
+		phyp_stream_complete(stream);
 	return 0;
 }
 

@@ -307,6 +307,9 @@ static void resume(struct phyp_stream *stream)
 	phyp_stream_tell(stream, PHYP_MSG_RESUMED);
 	check_received(stream);
 	phyp_stream_announce(stream);
+	/* Its sessions may have closed while the home loaded: none is left to close */
+	if (stream->received && !stream->nsessions)
+		phyp_stream_complete(stream);
 }
 
 /*
