@@ -334,6 +334,52 @@ static void pages_beyond_an_operations_limit(void **unused)
 	ts_destroy(ts);
 }
 
+/* Everything that the source sends at once, answered 10 ms later; bytes of it */
+static uint64_t round_trip(struct ts *ts)
+{
+	struct phyp_stream_stats before, after;
+	unsigned int i;
+
+	ts_stats(&ts->src, &before);
+	for (i = 0; i < 2 * TS_BUFFERS; i++)
+		ts_act(ts, TS_DONATE_SRC, 0);
+	for (i = 0; i < 40; i++) {
+		ts_act(ts, TS_GATHER, 0);
+		ts_act(ts, TS_DOWNLOAD, 0);
+		ts_act(ts, TS_DONATE_TGT, 0);
+	}
+	ts->clock_ns += 10000000;
+	while (ts_act(ts, TS_ANSWER, 0))
+		;
+	ts_stats(&ts->src, &after);
+	return after.bytes - before.bytes;
+}
+
+/* What is queued after the hand-over is enough for what movers took before it */
+static void far_target_is_sent_as_much_as_before(void **unused)
+{
+	struct ts *ts = ts_create(&(struct ts_params) {
+		.seed = 7,
+		.bytes = 16 * MIB,
+		.buffer = 64 * KIB,
+	});
+	unsigned int i;
+
+	(void)unused;
+	ts_populate(ts, 100);
+	ts_open(ts);
+	for (i = 0; i < 10; i++)
+		assert_true(round_trip(ts) > 5 * 60 * KIB);
+	/* It is signalled, then it has suspended */
+	assert_true(ts_act(ts, TS_SUSPEND, 0) && ts_act(ts, TS_SUSPEND, 0));
+	assert_int_equal(ts_state(&ts->src), VASI_STATE_SUSPENDED);
+	for (i = 0; i < 10; i++)
+		assert_true(round_trip(ts) > 5 * 60 * KIB);
+	ts_run(ts, VASI_STATE_COMPLETED, NO_LIMIT);
+	ts_assert_moved(ts);
+	ts_destroy(ts);
+}
+
 /* One session stands still for a pass: its pages are old when they arrive */
 static void session_held_for_a_pass(void **unused)
 {
@@ -454,6 +500,7 @@ int main(void)
 		cmocka_unit_test(zero_pages_travel_as_runs),
 		cmocka_unit_test(all_pages_before_resume),
 		cmocka_unit_test(pages_beyond_an_operations_limit),
+		cmocka_unit_test(far_target_is_sent_as_much_as_before),
 		cmocka_unit_test(session_held_for_a_pass),
 		cmocka_unit_test(half_sent_page_goes_again),
 		cmocka_unit_test(skip_resend_spoils_one_page),

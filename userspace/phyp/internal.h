@@ -110,6 +110,7 @@ struct phyp_buffer {
 	/* PHYP_BUFFER_OPERATION: what it carries */
 	int slot;			/* of the second pane, or -1 */
 	uint64_t bytes;			/* of the session's stream */
+	uint64_t sent_ns;
 	unsigned int nruns;
 	struct phyp_run runs[PHYP_OP_RUNS];
 };
@@ -314,6 +315,8 @@ struct phyp_source {
 	uint64_t rate;			/* bytes a second that movers take */
 	uint64_t rate_since_ns;		/* when the next sample was begun */
 	uint64_t rate_bytes;		/* taken since */
+	uint64_t answered_ns;		/* when the last operation was */
+	uint64_t trip_ns;		/* least time that an operation took; 0: not known */
 };
 
 #define PHYP_WAITING	64

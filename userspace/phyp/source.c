@@ -16,10 +16,11 @@
 
 #define CHUNK_BYTES		(1u << 20)
 /*
- * A demanded page waits behind what its session has queued: keep that to so many
- * milliseconds of what movers have taken lately
+ * A demanded page waits behind what its session has queued: keep that to what movers
+ * take in so much more time than an operation takes that waits behind nothing
  */
-#define FINAL_QUEUED_MS		5
+#define FINAL_QUEUED_NS		5000000ULL
+#define FINAL_TRIP_MOST_NS	1000000000ULL
 #define FINAL_QUEUED_MOST	(8u << 20)
 #define FINAL_QUEUED_LEAST	(32u << 10)
 #define FINAL_OP_BYTES		(256u << 10)
@@ -711,7 +712,8 @@ static enum fill fill_one(struct op_build *op)
 
 static uint64_t final_queued_bytes(const struct phyp_source *src)
 {
-	uint64_t bytes = src->rate * FINAL_QUEUED_MS / 1000 / src->members;
+	uint64_t us = (src->trip_ns + FINAL_QUEUED_NS) / 1000;
+	uint64_t bytes = src->rate * us / 1000000 / src->members;
 
 	if (bytes > FINAL_QUEUED_MOST)
 		return FINAL_QUEUED_MOST;
@@ -731,6 +733,19 @@ static bool worth_trying(const struct phyp_session *s)
 		return false;
 	return !s->source.handed_over ||
 	       s->queued_bytes < final_queued_bytes(&s->stream->source);
+}
+
+/* Time in which there was nothing to take says nothing of movers */
+static void skip_idle_time(struct phyp_stream *stream, uint64_t now)
+{
+	struct phyp_source *src = &stream->source;
+	struct phyp_session *s;
+
+	TAILQ_FOREACH(s, &stream->sessions, link)
+		if (s->queued_bytes)
+			return;
+	src->rate_since_ns += now - src->answered_ns;
+	src->answered_ns = now;
 }
 
 /* Send one operation on @s if it has something to say; false if it has not */
@@ -760,6 +775,8 @@ static bool send_op(struct phyp_stream *stream, struct phyp_session *s)
 		return false;
 	}
 	stream->stats.bytes += op.b->bytes;
+	op.b->sent_ns = stream->phyp->ops->now_ns(stream->phyp->ctx);
+	skip_idle_time(stream, op.b->sent_ns);
 	phyp_op_send(s, op.b, &dma, &op.seg);
 	return true;
 }
@@ -781,6 +798,7 @@ static void begin_incarnation(struct phyp_stream *stream)
 		};
 	}
 	stream->incarnation++;
+	src->trip_ns = 0;
 	src->begun = true;
 }
 
@@ -854,16 +872,29 @@ static void requeue(struct phyp_stream *stream, const struct phyp_buffer *b)
 				b->runs[i].count);
 }
 
-static void measure_rate(struct phyp_stream *stream, uint64_t bytes)
+/*
+ * After the hand-over movers take no more than what is queued allows: a rate that fell
+ * with that would let less be queued, and so on to the end
+ */
+static void measure(struct phyp_stream *stream, const struct phyp_buffer *b)
 {
 	struct phyp_source *src = &stream->source;
 	uint64_t now = stream->phyp->ops->now_ns(stream->phyp->ctx);
 	uint64_t elapsed = now - src->rate_since_ns;
+	uint64_t trip = now - b->sent_ns;
+	uint64_t rate;
 
-	src->rate_bytes += bytes;
+	if (trip > FINAL_TRIP_MOST_NS)
+		trip = FINAL_TRIP_MOST_NS;
+	if (!src->trip_ns || trip < src->trip_ns)
+		src->trip_ns = trip;
+	src->answered_ns = now;
+	src->rate_bytes += b->bytes;
 	if (elapsed < RATE_SAMPLE_NS)
 		return;
-	src->rate = (src->rate + src->rate_bytes * 1000000ULL / (elapsed / 1000)) / 2;
+	rate = src->rate_bytes * 1000000ULL / (elapsed / 1000);
+	if (!src->frozen || rate > src->rate)
+		src->rate = (src->rate + rate) / 2;
 	src->rate_since_ns = now;
 	src->rate_bytes = 0;
 }
@@ -875,7 +906,7 @@ void phyp_source_responded(struct phyp_session *s, struct phyp_buffer *b,
 
 	if (!status) {
 		stream->source.taken = stream->incarnation;
-		measure_rate(stream, b->bytes);
+		measure(stream, b);
 		return;
 	}
 	phyp_log(stream->phyp, LOG_WARNING,
