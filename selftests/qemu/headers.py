@@ -60,7 +60,7 @@ LINK = [there for there in TREE.values() if there.startswith("vasi/") and
         there.endswith(".c")]
 # Names that QEMU has, too.  In a plug-in they are hidden
 RENAMED = "".join("#define %s vasi_%s\n" % (name, name) for name in (
-    "unix_connect", "unix_listen", "unix_unlisten"))
+    "unix_connect", "unix_listen", "unix_send_fd", "unix_unlisten"))
 WHOLE_S = 3600
 # What the plug-in can be built for, and what stands against others
 SERIES = "7.2"

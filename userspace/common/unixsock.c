@@ -208,3 +208,37 @@ void unix_unlisten(struct unix_listener *listener)
 	listener->path = NULL;
 	listener->fd = -1;
 }
+
+/**
+ * unix_send_fd() - send bytes, and perhaps a descriptor with them
+ * @socket:	unix socket
+ * @data:	the bytes
+ * @length:	how many, at least 1
+ * @fd:		descriptor to pass, or -1; stays the caller's
+ *
+ * Context: does not wait.
+ * Return: bytes sent, or a negative errno.
+ */
+ssize_t unix_send_fd(int socket, const void *data, size_t length, int fd)
+{
+	struct iovec iov = { (void *)data, length };
+	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	ssize_t sent;
+
+	if (fd >= 0) {
+		header.msg_control = &control;
+		header.msg_controllen = sizeof(control);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+	}
+	do {
+		sent = sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : sent;
+}

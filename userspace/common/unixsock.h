@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Listening unix sockets with a place in the file system.
+ * Unix sockets with a place in the file system, and descriptors that are passed.
  */
 #ifndef _UNIXSOCK_H
 #define _UNIXSOCK_H
@@ -29,5 +29,6 @@ int unix_listen(const char *path, int type, mode_t mode,
 		struct unix_listener *listener);
 void unix_unlisten(struct unix_listener *listener);
 int unix_connect(const char *path, int type);
+ssize_t unix_send_fd(int socket, const void *data, size_t length, int fd);
 
 #endif /* _UNIXSOCK_H */

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "common/unixsock.h"
 #include "guestlink/guestlink.h"
 
 union control {
@@ -29,26 +30,13 @@ int guest_link_send(int socket, enum guest_message_type type, const uint64_t val
 		    int fd)
 {
 	struct guest_message message = { .type = __cpu_to_be32(type) };
-	struct iovec iov = { &message, sizeof(message) };
-	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
-	union control control = { 0 };
 	ssize_t sent;
 
 	for (unsigned int i = 0; value && i < 3; i++)
 		message.value[i] = __cpu_to_be64(value[i]);
-	if (fd >= 0) {
-		header.msg_control = &control;
-		header.msg_controllen = sizeof(control);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-	}
-	do {
-		sent = sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} while (sent < 0 && errno == EINTR);
+	sent = unix_send_fd(socket, &message, sizeof(message), fd);
 	if (sent < 0)
-		return -errno;
+		return (int)sent;
 	return sent == (ssize_t)sizeof(message) ? 0 : -EIO;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/rpc.h"
+#include "common/util.h"
 #include "phyp/phypd/guest_process.h"
 
 /* Of the fixed options, and those of disk and networks */
@@ -51,7 +52,7 @@ static void add(struct words *w, const char *fmt, ...)
 	if (vasprintf(&text, fmt, args) < 0)
 		text = NULL;
 	va_end(args);
-	if (!text || w->count + 1 >= sizeof(w->word) / sizeof(w->word[0])) {
+	if (!text || w->count + 1 >= ARRAY_SIZE(w->word)) {
 		free(text);
 		w->failed = true;
 		return;
@@ -206,7 +207,7 @@ static void add_boot(struct words *w, const json_t *guest)
 	const json_t *word;
 	size_t i;
 
-	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
 		if (!rpc_has(guest, options[i][0]))
 			continue;
 		add(w, "%s", options[i][1]);

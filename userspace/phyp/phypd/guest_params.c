@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/unixsock.h"
+#include "common/util.h"
 #include "phyp/phypd/guest.h"
 #include "phyp/phypd/guest_process.h"
 #include "phyp/phypd/system.h"
@@ -66,7 +67,7 @@ static bool check_files(struct rpc_request *req, const json_t *guest)
 		rpc_fail(req, RPC_INVALID_PARAMS, "guest.initrd: without guest.kernel");
 		return false;
 	}
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		const char *path = rpc_get_string(guest, names[i], "");
 		char what[32] = "guest.";
 

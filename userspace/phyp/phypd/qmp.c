@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/unixsock.h"
 #include "phyp/phypd/qmp.h"
 
 /* An answer beyond it is none that was asked for */
@@ -198,34 +199,6 @@ struct qmp *qmp_free(struct qmp *q)
 	return NULL;
 }
 
-union control {
-	struct cmsghdr header;
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
-
-static int send_all(int socket, char *text, size_t length, int fd)
-{
-	struct iovec iov = { text, length };
-	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
-	union control control = { 0 };
-	ssize_t sent;
-
-	if (fd >= 0) {
-		header.msg_control = &control;
-		header.msg_controllen = sizeof(control);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
-	}
-	do {
-		sent = sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} while (sent < 0 && errno == EINTR);
-	if (sent < 0)
-		return -errno;
-	return (size_t)sent == length ? 0 : -EAGAIN;
-}
-
 /**
  * qmp_call() - send a command
  * @q:		connection
@@ -244,6 +217,7 @@ int qmp_call(struct qmp *q, const char *command, json_t *arguments, int fd,
 	json_t *message;
 	char *text = NULL;
 	int ret = -ENOMEM;
+	ssize_t sent;
 
 	message = arguments ? json_pack("{s:s, s:o}", "execute", command, "arguments",
 					arguments) :
@@ -253,9 +227,11 @@ int qmp_call(struct qmp *q, const char *command, json_t *arguments, int fd,
 	json_decref(message);
 	if (!new || !text)
 		goto out_free;
-	ret = send_all(q->fd, text, strlen(text), fd);
-	if (ret)
+	sent = unix_send_fd(q->fd, text, strlen(text), fd);
+	ret = sent < 0 ? (int)sent : -EAGAIN;
+	if (sent != (ssize_t)strlen(text))
 		goto out_free;
+	ret = 0;
 	new->done = done;
 	STAILQ_INSERT_TAIL(&q->commands, new, link);
 	new = NULL;
