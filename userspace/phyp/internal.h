@@ -111,6 +111,7 @@ struct phyp_buffer {
 	int slot;			/* of the second pane, or -1 */
 	uint64_t bytes;			/* of the session's stream */
 	uint64_t sent_ns;
+	bool alone;			/* no other was out, on any session */
 	unsigned int nruns;
 	struct phyp_run runs[PHYP_OP_RUNS];
 };
@@ -316,7 +317,8 @@ struct phyp_source {
 	uint64_t rate_since_ns;		/* when the next sample was begun */
 	uint64_t rate_bytes;		/* taken since */
 	uint64_t answered_ns;		/* when the last operation was */
-	uint64_t trip_ns;		/* least time that an operation took; 0: not known */
+	uint64_t trip_ns;		/* least time that an operation took alone */
+	uint64_t trip_bytes;		/* and that had so many bytes */
 };
 
 #define PHYP_WAITING	64

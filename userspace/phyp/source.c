@@ -17,7 +17,7 @@
 #define CHUNK_BYTES		(1u << 20)
 /*
  * A demanded page waits behind what its session has queued: keep that to what movers
- * take in so much more time than an operation takes that waits behind nothing
+ * take in so much more time than an operation without data takes
  */
 #define FINAL_QUEUED_NS		5000000ULL
 #define FINAL_TRIP_MOST_NS	1000000000ULL
@@ -712,9 +712,11 @@ static enum fill fill_one(struct op_build *op)
 
 static uint64_t final_queued_bytes(const struct phyp_source *src)
 {
-	uint64_t us = (src->trip_ns + FINAL_QUEUED_NS) / 1000;
-	uint64_t bytes = src->rate * us / 1000000 / src->members;
+	uint64_t ns = src->rate ? src->trip_bytes * 1000000 / src->rate * 1000 : 0;
+	uint64_t bytes;
 
+	ns = FINAL_QUEUED_NS + (src->trip_ns > ns ? src->trip_ns - ns : 0);
+	bytes = src->rate * (ns / 1000) / 1000000 / src->members;
 	if (bytes > FINAL_QUEUED_MOST)
 		return FINAL_QUEUED_MOST;
 	return bytes > FINAL_QUEUED_LEAST ? bytes : FINAL_QUEUED_LEAST;
@@ -736,16 +738,20 @@ static bool worth_trying(const struct phyp_session *s)
 }
 
 /* Time in which there was nothing to take says nothing of movers */
-static void skip_idle_time(struct phyp_stream *stream, uint64_t now)
+static void note_sending(struct phyp_stream *stream, struct phyp_buffer *b)
 {
 	struct phyp_source *src = &stream->source;
 	struct phyp_session *s;
+	uint64_t queued = 0;
 
 	TAILQ_FOREACH(s, &stream->sessions, link)
-		if (s->queued_bytes)
-			return;
-	src->rate_since_ns += now - src->answered_ns;
-	src->answered_ns = now;
+		queued += s->queued_bytes;
+	b->sent_ns = stream->phyp->ops->now_ns(stream->phyp->ctx);
+	b->alone = !queued;
+	if (queued)
+		return;
+	src->rate_since_ns += b->sent_ns - src->answered_ns;
+	src->answered_ns = b->sent_ns;
 }
 
 /* Send one operation on @s if it has something to say; false if it has not */
@@ -775,8 +781,7 @@ static bool send_op(struct phyp_stream *stream, struct phyp_session *s)
 		return false;
 	}
 	stream->stats.bytes += op.b->bytes;
-	op.b->sent_ns = stream->phyp->ops->now_ns(stream->phyp->ctx);
-	skip_idle_time(stream, op.b->sent_ns);
+	note_sending(stream, op.b);
 	phyp_op_send(s, op.b, &dma, &op.seg);
 	return true;
 }
@@ -872,6 +877,15 @@ static void requeue(struct phyp_stream *stream, const struct phyp_buffer *b)
 				b->runs[i].count);
 }
 
+/* Of operations that wait behind nothing: how long does one take at least? */
+static void measure_trip(struct phyp_source *src, const struct phyp_buffer *b, uint64_t ns)
+{
+	if (!b->alone || (src->trip_ns && ns >= src->trip_ns))
+		return;
+	src->trip_ns = ns < FINAL_TRIP_MOST_NS ? ns : FINAL_TRIP_MOST_NS;
+	src->trip_bytes = b->bytes;
+}
+
 /*
  * After the hand-over movers take no more than what is queued allows: a rate that fell
  * with that would let less be queued, and so on to the end
@@ -881,13 +895,9 @@ static void measure(struct phyp_stream *stream, const struct phyp_buffer *b)
 	struct phyp_source *src = &stream->source;
 	uint64_t now = stream->phyp->ops->now_ns(stream->phyp->ctx);
 	uint64_t elapsed = now - src->rate_since_ns;
-	uint64_t trip = now - b->sent_ns;
 	uint64_t rate;
 
-	if (trip > FINAL_TRIP_MOST_NS)
-		trip = FINAL_TRIP_MOST_NS;
-	if (!src->trip_ns || trip < src->trip_ns)
-		src->trip_ns = trip;
+	measure_trip(src, b, now - b->sent_ns);
 	src->answered_ns = now;
 	src->rate_bytes += b->bytes;
 	if (elapsed < RATE_SAMPLE_NS)
