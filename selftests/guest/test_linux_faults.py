@@ -89,6 +89,10 @@ def wrong_descriptions(lab):
     create(lab, lpm.INVALID_PARAMS, "17 is out of range|processors.*16", processors=17)
     create(lab, lpm.INVALID_PARAMS, "no MAC address",
            network=[{"switch": "/run/x", "mac": "53:54:00:77:01:zz"}])
+    create(lab, lpm.INVALID_PARAMS, "guest.console: terminal is no absolute path",
+           console="terminal")
+    create(lab, lpm.INVALID_PARAMS, "guest.network.switch: x is no absolute path",
+           network=[{"switch": "x", "mac": "52:54:00:77:01:02"}])
     create(lab, lpm.INVALID_PARAMS, "element 0 is no string", arguments=[1])
 
 

@@ -246,7 +246,8 @@ int phyp_verdict(struct phyp *phyp, uint64_t id, enum phyp_verdict *verdict);
 /*
  * Source: act on the target's verdict.  NEVER: the partition runs here again,
  * the stream is Aborted.  RESUMED: the partition is the target's; with @received,
- * and always when it is hibernated, the stream is Completed.  -EPERM in a state where the verdict cannot be.
+ * and always when it is hibernated, the stream is Completed.  -EPERM in a state where
+ * the verdict cannot be.
  */
 int phyp_stream_recover(struct phyp_stream *stream, enum phyp_verdict verdict,
 			bool received);

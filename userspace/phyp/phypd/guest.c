@@ -275,7 +275,9 @@ void guest_message(struct guest *g, enum guest_message_type type,
 		on_suspended(g);
 		break;
 	case GUEST_SIGNAL:
-		g->home.client->cancelled(g->home.ctx, (uint32_t)value[1]);
+		/* Of one that has just ended it is no news */
+		if (value[0] == g->stream && g->stream)
+			g->home.client->cancelled(g->home.ctx, (uint32_t)value[1]);
 		break;
 	default:
 		guest_break(g, "QEMU's plug-in sends a message of type %d", (int)type);
@@ -517,6 +519,7 @@ static void home_stream(struct home *home, uint64_t id, uint16_t state)
 
 	if (g->link < 0 || g->state == GUEST_OFF)
 		return;
+	g->stream = id;
 	g->streams_set++;
 	guest_say(g, GUEST_STREAM, id, state);
 }

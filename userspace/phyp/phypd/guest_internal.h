@@ -76,6 +76,7 @@ struct guest_transfer {
  * @scans:	asked for and not answered
  * @looking:	the partition waits for a look
  * @streams_set: GUEST_STREAM messages that are not answered
+ * @stream:	that the guest was told of last; 0 = none
  * @resume:	go on as soon as it can
  * @off_due:	the partition has to hear that it is off
  * @broken:	why it is of no use any more; found out within an operation
@@ -105,6 +106,7 @@ struct guest {
 	unsigned int scans;
 	bool looking;
 	unsigned int streams_set;
+	uint64_t stream;
 	bool resume;
 	bool off_due;
 	char *broken;

@@ -86,6 +86,14 @@ static bool mac_is_valid(const char *mac)
 	return strchr("02468aceACE", mac[1]);
 }
 
+static bool check_absolute(struct rpc_request *req, const char *what, const char *path)
+{
+	if (!*path || path[0] == '/')
+		return true;
+	rpc_fail(req, RPC_INVALID_PARAMS, "%s: %s is no absolute path", what, path);
+	return false;
+}
+
 static bool check_networks(struct rpc_request *req, const json_t *guest)
 {
 	const json_t *network;
@@ -93,6 +101,9 @@ static bool check_networks(struct rpc_request *req, const json_t *guest)
 
 	json_array_foreach(json_object_get(guest, "network"), i, network) {
 		if (rpc_check(req, "guest.network", network, network_fields))
+			return false;
+		if (!check_absolute(req, "guest.network.switch",
+				    rpc_get_string(network, "switch", "")))
 			return false;
 		if (!mac_is_valid(rpc_get_string(network, "mac", ""))) {
 			rpc_fail(req, RPC_INVALID_PARAMS,
@@ -134,6 +145,7 @@ bool guest_check(struct rpc_request *req, const struct system *system,
 		return false;
 	}
 	return check_files(req, guest) && check_networks(req, guest) &&
+	       check_absolute(req, "guest.console", rpc_get_string(guest, "console", "")) &&
 	       check_arguments(req, guest);
 }
 

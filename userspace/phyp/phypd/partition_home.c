@@ -223,9 +223,13 @@ static void home_loaded(void *ctx, int error)
 		phyp_lpar_loaded(p->lpar, error);
 }
 
+/* Whatever the guest says who it is: it is the migrating partition */
 static void home_cancelled(void *ctx, uint32_t reason)
 {
 	struct partition *p = ctx;
+
+	reason = (uint32_t)VASI_ABORT_PARTITION << VASI_REASON_ENTITY_SHIFT |
+		 (reason & 0xFFFFFF);
 
 	log_info("partition %s: cancels its migration, reason %#x", p->name, reason);
 	if (phyp_lpar_cancel(p->lpar, reason))
