@@ -107,7 +107,8 @@ static bool check_partition(struct rpc_request *req, struct partition *p,
 	else if (p->jobs)
 		rpc_fail(req, RPC_STATE, "partition %s: its memory is being worked on",
 			 name);
-	else if (p->guest && role == PHYP_SOURCE && !p->home->ops->executing(p->home))
+	else if (p->guest && role == PHYP_SOURCE && p->state == PARTITION_RUNNING &&
+		 !p->home->ops->executing(p->home))
 		rpc_fail(req, RPC_STATE, "partition %s has not gone on yet since it was suspended",
 			 name);
 	else
