@@ -297,6 +297,11 @@ void hibernate_suspend(struct partition *p, struct rpc_request *req)
 			 partition_state_name(p));
 		return;
 	}
+	if (p->guest && !p->home->ops->executing(p->home)) {
+		rpc_fail(req, RPC_STATE, "partition %s has not gone on yet since it was suspended",
+			 p->name);
+		return;
+	}
 	if (image_dir_has(images(p), p->name)) {
 		rpc_fail(req, RPC_EXISTS,
 			 "partition %s: there is a file in place of its image already; remove it from the state directory",
