@@ -180,13 +180,16 @@ class Guest:
            options of the device may follow: "/run/msp0,reg=0x71000010"
     @memfd: its memory is a memfd, which QEMU can pass to vasi-phypd
     @qmp: path of a socket to be made, for QEMU's management protocol
+    @control: path of a socket to be made, whose other end is the third serial line
     @accelerator: and whether each processor has a thread of QEMU's
     """
 
     accelerator = "tcg,thread=multi"
     vasi = ()
     memfd = False
-    qmp = None
+    qmp = control = None
+    # QEMU while it runs
+    process = None
 
     def __init__(self, kernel, command, modules=(), arch=None, libraries=None,
                  memory=MEMORY_MIB, processors=2, own=None, options=(),
@@ -276,6 +279,9 @@ class Guest:
                      % self.memory, "-machine", "memory-backend=ram"]
         if self.qmp:
             argv += ["-qmp", "unix:%s,server=on,wait=off" % self.qmp]
+        if self.control:
+            argv += ["-chardev", "socket,id=control,server=on,wait=off,path="
+                     + self.control, "-serial", "chardev:control"]
         if self.debug:
             argv += ["-action", "panic=exit-failure"]
         if self.network:
@@ -300,7 +306,7 @@ class Guest:
         result = self.result(directory + "/console")
         started = time.monotonic()
         with open(directory + "/qemu", "wb") as errors:
-            process = subprocess.Popen(
+            process = self.process = subprocess.Popen(
                 self.argv(directory), stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=errors,
                 pass_fds=self.network.descriptors() if self.network else ())

@@ -5,6 +5,7 @@ Behind the device is the vasi-phypd of a system of lpm.Lab, whose own mspd is st
 """
 
 import contextlib
+import functools
 import os
 import sys
 
@@ -51,6 +52,14 @@ wait_for ready log
 """
 
 
+@functools.lru_cache(maxsize=None)
+def module(label):
+    """The kernel of that label and the driver for it; built if need be."""
+    kernel = kernels.named(label)
+    built, = kbuild.Place(kernel).built()
+    return kernel, built
+
+
 class Mover(guest.Guest):
     """A guest that is the mover of a system.
 
@@ -65,10 +74,9 @@ class Mover(guest.Guest):
 
     def __init__(self, label, system, command, options="", network=None,
                  parameters=""):
-        kernel = kernels.named(label)
-        module, = kbuild.Place(kernel).built()
+        kernel, driver = module(label)
         super().__init__(kernel, "MSPD='%s'" % options + SHELL + command,
-                         own={module: parameters}, network=network,
+                         own={driver: parameters}, network=network,
                          libraries=initramfs.Libraries(
                              [sysroot.unpacked("ppc64el")]))
         self.vasi = ("%s,reg=%#x" % (system.device_path, UNIT),)
