@@ -486,6 +486,18 @@ demo bench: $(if $(GUEST),$(GUEST)-files,deps)
 	$(Q)$(if $(GUEST),,$(MAKE) $(JOBS) tests)
 	$(Q)$(PYTHON) -B selftests/$@/$(if $(GUEST),$(GUEST),$@).py --build $(O) $(ARGS)
 
+# Movers that are guests, too.  What it was made of in which time is shown in the end
+PHONY += demo-pseries
+demo-pseries:
+	$(Q)began=$$(date +%s) && \
+	$(MAKE) DEPS_MORE='$(DEPS_CROSS) $(DEPS_GUEST) $(DEPS_QEMU)' deps && \
+	packages=$$(date +%s) && $(MAKE) guest-kernels KERNELS=$(LINUX_KERNEL) && \
+	kernel=$$(date +%s) && $(MAKE) linux-files && programs=$$(date +%s) && \
+	$(MAKE) guest-modules KERNELS=$(LINUX_KERNEL) && driver=$$(date +%s) && \
+	$(PYTHON) -B selftests/demo/pseries.py --build $(O) --kernel $(LINUX_KERNEL) \
+		--before "packages=$$((packages - began)) kernel-and-headers=$$((kernel - packages)) \
+		programs-and-plug-in=$$((programs - kernel)) driver=$$((driver - programs))" $(ARGS)
+
 soak-moves: deps
 	$(Q)$(MAKE) $(JOBS) tests
 	$(Q)$(PYTHON) -B selftests/soak/soak.py --build $(O) $(ARGS)
@@ -632,6 +644,7 @@ help:
 	@echo 'make              build libraries and programs into build/'
 	@echo 'make demo         move a running 1 GiB partition and compare it (as root)'
 	@echo 'make demo GUEST=linux   move a Linux guest, with its memory, console and network'
+	@echo 'make demo-pseries  the same, and the movers are Linux guests with the driver'
 	@echo 'make check        packages, build, and every test'
 	@echo '                  TESTS=PATTERN    only tests whose name matches'
 	@echo 'make unit, e2e    one kind of test'

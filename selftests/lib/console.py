@@ -58,7 +58,11 @@ class Console:
     """Runs the commands against a lab.
 
     @description: what the console file holds; otherwise the lab
+
+    @typed: the process of on_terminal()
     """
+
+    typed = None
 
     def __init__(self, lab, description=None):
         data = json.dumps(description or describe(lab)).encode()
@@ -103,7 +107,7 @@ class Console:
         """
         master, slave = pty.openpty()
         with open(master, "rb", 0) as terminal:
-            process = subprocess.Popen(
+            process = self.typed = subprocess.Popen(
                 [os.path.join(self.bin, name)] + list(arguments), cwd="/",
                 env=self.env, stdin=slave, stdout=slave, stderr=slave)
             os.close(slave)
