@@ -11,6 +11,7 @@
 #include "hw/ppc/ppc.h"
 #include "hw/ppc/spapr.h"
 #include "sysemu/runstate.h"
+#include <libfdt.h>
 #include "sysemu/sysemu.h"
 #include "sysemu/tcg.h"
 
@@ -71,13 +72,24 @@ static void unmask_wakeups(PowerPCCPU *cpu)
 	ppc_store_lpcr(cpu, env->spr[SPR_LPCR] | wakeups);
 }
 
+/* LoPAR, "Root Node": by its presence software, drmgr among it, knows that it may move */
+static void announce_migratable(SpaprMachineState *spapr)
+{
+	static const char name[] = "ibm,migratable-partition";
+
+	if (!fdt_getprop(spapr->fdt_blob, 0, name, NULL))
+		fdt_setprop(spapr->fdt_blob, 0, name, NULL, 0);
+}
+
 static void hypercall(PPCVirtualHypervisor *vhyp, PowerPCCPU *cpu)
 {
 	/* R3 is overwritten; programs of users may make no hcalls */
 	uint64_t number = cpu->env.msr & 1ULL << MSR_PR ? 0 : cpu->env.gpr[3];
 
-	if (number == KVMPPC_H_VOF_CLIENT && processors.announce)
+	if (number == KVMPPC_H_VOF_CLIENT && processors.announce) {
 		spapr_vasi_announce(SPAPR_MACHINE(vhyp), functions, sizeof(functions));
+		announce_migratable(SPAPR_MACHINE(vhyp));
+	}
 	if (number == H_CEDE || number == H_JOIN || number == H_CONFER)
 		unmask_wakeups(cpu);
 	qemu_hypercall(vhyp, cpu);
