@@ -132,10 +132,12 @@ class Load:
         return (found[-1][0] - found[0][0]) / (found[-1][1] - found[0][1])
 
     def ticks(self):
-        numbers = [line for line in self.console.lines[self.since:]
-                   if linux_lab.TICK.match(line.text)]
-        return [(int(m.group(1)), float(m.group(2)), line) for m, line in
-                ((linux_lab.TICK.match(line.text), line) for line in numbers)]
+        """Of this load's ticker: the one before may say a last word meanwhile."""
+        found = [(int(m.group(1)), float(m.group(2)), line) for m, line in
+                 ((linux_lab.TICK.match(line.text), line)
+                  for line in self.console.lines[self.since:]) if m]
+        first = next((n for n, tick in enumerate(found) if tick[0] == 0), 0)
+        return found[first:]
 
     def blackout(self, began):
         """The longest time without a tick: (from, until), nanoseconds."""
