@@ -456,6 +456,54 @@ static void half_sent_page_goes_again(void **unused)
 	ts_destroy(ts);
 }
 
+/* Page of the first record in the @nth operation under way */
+static uint64_t page_of(struct ts *ts, unsigned int nth)
+{
+	const uint8_t *record = ts->src.pane + ts->forward[0].ops[nth].buffer *
+				ts->params.buffer + 32 + 4;
+
+	assert_true(nth < ts->forward[0].nops);
+	assert_int_equal(record[0], PHYP_REC_PAGES);
+	assert_int_equal(record[1], PHYP_REC_FINAL);
+	return be(record + 8, 8);
+}
+
+/* What is waited for, then what is beside it, then the rest */
+static void waiting_before_neighbours(void **unused)
+{
+	struct ts *ts = ts_create(&(struct ts_params) {
+		.seed = 4,
+		.bytes = 2 * MIB,
+		.buffer = 8 * KIB,
+		.no_zero = true,
+	});
+	struct phyp_record demand[3];
+
+	(void)unused;
+	ts->no_home = true;
+	ts_write(ts, &ts->src, 0, 2 * MIB, false);
+	ts_open(ts);
+	ts->suspend_signalled = true;
+	assert_int_equal(ts_signal(&ts->src, 0, VASI_SIGNAL_SUSPEND, 0), 0);
+	ts_act(ts, TS_SUSPEND, 0);
+	while (ts_state(&ts->tgt) != VASI_STATE_RESUMED) {
+		ts_act(ts, TS_DONATE_SRC, 0);
+		carry(ts);
+	}
+	phyp_record_encode(&demand[0], PHYP_REC_DEMAND, 0, 0, 192, 64);
+	phyp_record_encode(&demand[1], PHYP_REC_DEMAND, 0, 0, 200, 1);
+	phyp_record_encode(&demand[2], PHYP_REC_DEMAND, 0, 0, 400, 1);
+	assert_int_equal(ts->forward[0].nops, 0);
+	assert_int_equal(ts_download_raw(&ts->src, 0, demand, sizeof(demand)), 0);
+	ts_act(ts, TS_DONATE_SRC, 0);
+	assert_int_equal(page_of(ts, 0), 200);
+	assert_int_equal(page_of(ts, 1), 400);
+	assert_int_equal(page_of(ts, 2), 192);
+	ts_run(ts, VASI_STATE_COMPLETED, NO_LIMIT);
+	ts_assert_moved(ts);
+	ts_destroy(ts);
+}
+
 /* Fault injection: one page keeps what it was when it was sent first */
 static void skip_resend_spoils_one_page(void **unused)
 {
@@ -503,6 +551,7 @@ int main(void)
 		cmocka_unit_test(far_target_is_sent_as_much_as_before),
 		cmocka_unit_test(session_held_for_a_pass),
 		cmocka_unit_test(half_sent_page_goes_again),
+		cmocka_unit_test(waiting_before_neighbours),
 		cmocka_unit_test(skip_resend_spoils_one_page),
 	};
 

@@ -311,7 +311,8 @@ struct phyp_source {
 	struct phyp_bitmap sent_once;
 	uint64_t skip_page;		/* fault injection; ~0: none yet */
 	uint64_t resent_seen;
-	struct phyp_demands demands;
+	struct phyp_demands demands;	/* pages that somebody waits for */
+	struct phyp_demands around;	/* those beside them */
 	uint64_t looked_ns;		/* when the home was asked to look */
 	uint64_t rate;			/* bytes a second that movers take */
 	uint64_t rate_since_ns;		/* when the next sample was begun */

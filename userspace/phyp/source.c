@@ -577,13 +577,20 @@ static enum fill fill_handover(struct op_build *op)
 
 /* ---- After the hand-over ---- */
 
+/* What somebody waits for comes before what somebody may want next */
+static struct phyp_demands *next_demands(struct phyp_source *src)
+{
+	return phyp_demands_empty(&src->demands) ? &src->around : &src->demands;
+}
+
 static enum fill fill_demanded(struct op_build *op)
 {
 	struct phyp_source *src = &op->stream->source;
+	struct phyp_demands *demands = next_demands(src);
 	struct phyp_run run;
 	uint64_t first, count, sent;
 
-	while (phyp_demands_pop(&src->demands, &run)) {
+	for (; phyp_demands_pop(demands, &run); demands = next_demands(src)) {
 		/* However long the run: no more is looked at than may fit */
 		count = phyp_bitmap_take(&op->pages->dirty, run.first,
 					 run.first + run.count,
@@ -596,7 +603,7 @@ static enum fill fill_demanded(struct op_build *op)
 		/* The rest of the run: what did not fit, or lies behind a gap */
 		run.count -= first + sent - run.first;
 		if (run.count)
-			phyp_demands_push(&src->demands, first + sent, run.count);
+			phyp_demands_push(demands, first + sent, run.count);
 		return sent == count ? FILL_MORE : FILL_FULL;
 	}
 	return FILL_NONE;
@@ -823,7 +830,7 @@ static bool serve_demands(struct phyp_stream *stream)
 {
 	bool progress = false;
 
-	while (!phyp_demands_empty(&stream->source.demands)) {
+	while (!phyp_demands_empty(next_demands(&stream->source))) {
 		struct phyp_session *s = least_queued(stream);
 
 		if (!s || !send_op(stream, s))
@@ -964,8 +971,8 @@ void phyp_source_park(struct phyp_stream *stream)
 	src->state_sent = 0;
 	src->cursor = 0;
 	src->final_pages = 0;
-	src->demands.head = 0;
-	src->demands.tail = 0;
+	src->demands = (struct phyp_demands) { .head = 0 };
+	src->around = (struct phyp_demands) { .head = 0 };
 }
 
 void phyp_source_suspended(struct phyp_stream *stream)
@@ -1005,8 +1012,11 @@ static enum vasi_status take_demand(void *ctx, struct phyp_parser *p)
 {
 	struct phyp_session *s = ctx;
 
+	struct phyp_source *src = &s->stream->source;
+
 	if (p->type == PHYP_REC_DEMAND)
-		phyp_demands_push(&s->stream->source.demands, p->arg, p->count);
+		phyp_demands_push(p->count == 1 ? &src->demands : &src->around, p->arg,
+				  p->count);
 	return VASI_SUCCESS;
 }
 

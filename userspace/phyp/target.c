@@ -10,7 +10,7 @@
 #include <asm/byteorder.h>
 #include "phyp/internal.h"
 
-#define DEMAND_AROUND		16	/* pages of 4 KiB */
+#define DEMAND_AROUND		64	/* pages of 4 KiB */
 #define DEMAND_AROUND_SHIFT	12
 
 static struct phyp_pages *pages_of(const struct phyp_stream *stream)
@@ -822,7 +822,10 @@ void phyp_target_work(struct phyp_stream *stream)
 	}
 }
 
-/* Who touches a page touches those beside it next: a page of 64 KiB has sixteen */
+/*
+ * Who touches a page touches those beside it next: a guest's page of 64 KiB alone has
+ * sixteen.  They do not keep another page waiting that somebody waits for.
+ */
 static void demand_around(struct phyp_stream *stream, uint64_t page)
 {
 	const struct phyp_pages *pages = pages_of(stream);
