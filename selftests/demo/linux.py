@@ -13,11 +13,9 @@ and no file behind.
 import argparse
 import contextlib
 import os
-import re
 import signal
 import sys
 import tempfile
-import threading
 import time
 
 PARSER = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
@@ -35,13 +33,14 @@ ARGS = PARSER.parse_args()
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
 os.environ["BUILD"] = os.path.abspath(ARGS.build)
-sys.path[:0] = [os.path.join(TESTS, "lib"), os.path.join(TESTS, "guest")]
+sys.path[:0] = [HERE, os.path.join(TESTS, "lib"), os.path.join(TESTS, "guest")]
 
 import gateway  # noqa: E402
 import linux_lab  # noqa: E402
 import lpm  # noqa: E402
 import partition_guest  # noqa: E402
 import pinger  # noqa: E402
+import screen  # noqa: E402
 import vswitch  # noqa: E402
 import workload  # noqa: E402
 from console import Console  # noqa: E402
@@ -53,36 +52,13 @@ TICK_MS = 20
 PAUSE_S = 0 if ARGS.quick else 2
 # Of the kernel's asking once a second whether it may suspend
 MOVE_S = 120
-BEGAN = time.monotonic()
 
 
-def say(text=""):
-    print(text, flush=True)
+class Shown:
+    """The partition's console: everything but most of the ticks."""
 
-
-class Times:
-    """Where the time goes."""
-
-    def __init__(self):
-        self.rows, self.since = [], BEGAN
-
-    def __call__(self, what):
-        now = time.monotonic()
-        self.rows.append((what, now - self.since))
-        self.since = now
-
-    def show(self):
-        say("  where the time went")
-        for what, seconds in self.rows:
-            say("    %-28s %5.1f s" % (what, seconds))
-        say("    %-28s %5.1f s" % ("all", time.monotonic() - BEGAN))
-
-
-class Screen:
-    """Shows the partition's console: everything but most of the ticks."""
-
-    def __init__(self):
-        self.place = None
+    def __init__(self, out):
+        self.out, self.place = out, None
 
     def __call__(self, line):
         tick = linux_lab.TICK.match(line.text)
@@ -91,50 +67,18 @@ class Screen:
         # Beside those that show the move, about one a second
         if tick and not arrived and int(tick.group(1)) % (1000 // TICK_MS):
             return
-        if not line.text.strip() or line.text.startswith("dmesg:"):
-            return
-        say("  %8.3f  %s | %s" % (line.ns / 1e9 - BEGAN, "AB"[line.place % 2],
-                                 line.text))
+        if line.text.strip() and not line.text.startswith("dmesg:"):
+            self.out.tell("on " + "AB"[line.place % 2], line.text)
 
 
-class Migration(threading.Thread):
-    """migrlpar -o m, typed on a terminal."""
-
-    def __init__(self, console, words):
-        super().__init__(daemon=True)
-        self.console, self.words = console, words
-        self.status, self.text = None, b""
-        say("  $ " + " ".join(words))
-        self.start()
-
-    def run(self):
-        self.status, self.text = self.console.on_terminal(*self.words)
-
-    def end(self):
-        self.join(MOVE_S)
-        for line in re.split(r"[\r\n]+", self.text.decode(errors="replace")):
-            # What was found as it should be has been shown
-            if line.strip() and not line.startswith(("[", "passed:")):
-                say("  " + line.rstrip())
-        assert self.status == 0, "migrlpar ended with status %r" % self.status
-
-
-def type_command(console, *words):
-    say("  $ " + " ".join(words))
-    done = console.run(*words)
-    for line in (done.stdout + done.stderr).rstrip().split("\n"):
-        say("  " + line)
-    assert done.returncode == 0, "%s ended with status %d" % (words[0], done.returncode)
-
-
-def plant(lab):
+def plant(out, lab):
     """A stop of the target's QEMU between Suspended and the first tick there."""
     stream = lpm.until("the source is Suspended", lambda: next((
         s for s in lab.here.phyp("stream.list")["streams"]
         if s["state"] == "Suspended"), None), MOVE_S)
     pid = lab.there.partition(stream["partition"])["guest"]["pid"]
-    say("  (planted: QEMU of system %s is stopped for %d ms)"
-        % (lab.there.name, ARGS.plant_stop))
+    out.say("  (planted: QEMU of system %s is stopped for %d ms)"
+            % (lab.there.name, ARGS.plant_stop))
     os.kill(pid, 19)
     time.sleep(ARGS.plant_stop / 1000)
     os.kill(pid, 18)
@@ -148,59 +92,49 @@ def settle(lab):
     time.sleep(PAUSE_S)
 
 
-def move(lab, console, client):
-    """One move, by the console; returns what it was like."""
+def move(out, lab, console, client):
+    """One move, by the console; returns its blackout."""
     source, target = lab.here.name, lab.there.name
     began = time.monotonic_ns()
-    words = ["migrlpar", "-o", "m", "-m", source, "-t", target, "-p", lab.name, "-v",
+    words = ["migrlpar", "-o", "m", "-m", source, "-t", target, "-p", lab.name,
              "--downtime", "60"]
-    migration = Migration(console, words)
-    if ARGS.plant_stop:
-        plant(lab)
-    migration.end()
+    with screen.Migration(out, console, words) as migration:
+        if ARGS.plant_stop:
+            plant(out, lab)
+        migration.end(MOVE_S)
     lab.here = lab.there
     settle(lab)
     outside, inside = linux_lab.blackout(lab.console.ticks(), began)
     stamps = [s for s in client.stamps[:] if s >= began]
     silence = max((b - a for a, b in zip(stamps, stamps[1:])), default=0)
-    say()
-    say("  from %s to %s: blackout by the ticks %.0f ms, silence of the connection %.0f ms"
-        % (source, target, outside / 1e6, silence / 1e6))
-    say("  by the partition's own clock %.0f ms: it stands still while no processor runs"
-        % (inside * 1e3))
-    say("  (a tick is due every %d ms, a message every 10 ms)" % TICK_MS)
-    say()
+    out.say()
+    out.say("  from %s to %s: blackout by the ticks %.0f ms, silence of the connection %.0f ms"
+            % (source, target, outside / 1e6, silence / 1e6))
+    out.say("  by the partition's own clock %.0f ms: it stands still while no processor runs"
+            % (inside * 1e3))
+    out.say("  (a tick is due every %d ms, a message every 10 ms)" % TICK_MS)
+    out.say()
     return outside
 
 
-def check(name, good, detail):
-    say("  %-4s %s: %s" % ("ok" if good else "FAIL", name, detail))
-    return good
-
-
-def checks(lab, report, outsides):
+def checks(out, lab, report, outsides):
     wrong = lab.wrong()
     ticks = lab.console.ticks()
     checked = [t for t in lab.console.texts() if t.startswith("check ")]
-    good = [
-        check("no tick is lost", not any("tick" in w for w in wrong),
-              "%d ticks" % len(ticks)),
-        check("the partition's memory is what it wrote", not wrong and checked,
-              wrong[0] if wrong else checked[-1]),
-        check("one TCP connection lived", not report.error and not report.lost,
-              str(report)),
-    ]
+    out.check("no tick is lost", not any("tick" in w for w in wrong),
+              "%d ticks" % len(ticks))
+    out.check("the partition's memory is what it wrote", not wrong and checked,
+              wrong[0] if wrong else checked[-1])
+    out.check("one TCP connection lived", not report.error and not report.lost,
+              str(report))
     if ARGS.plant_stop:
-        good.append(check("the planted stop shows", min(outsides) >= ARGS.plant_stop * 1e6,
-                          "%.0f ms, planted were %d" % (min(outsides) / 1e6,
-                                                        ARGS.plant_stop)))
-    return all(good)
+        out.check("the planted stop shows", min(outsides) >= ARGS.plant_stop * 1e6,
+                  "%.0f ms, planted were %d" % (min(outsides) / 1e6, ARGS.plant_stop))
 
 
-def demo():
-    times = Times()
-    say("A Linux partition of %d MiB (%s, %d processors) moves between systems A and B."
-        % (ARGS.memory, ARGS.kernel, ARGS.processors))
+def demo(out):
+    out.say("A Linux partition of %d MiB (%s, %d processors) moves between systems A and B."
+            % (ARGS.memory, ARGS.kernel, ARGS.processors))
     machine = partition_guest.PartitionGuest(
         ARGS.kernel, [workload.ticker(TICK_MS), workload.checker(CHECKED << 20, 16 << 20),
                       workload.echod(ECHO_PORT)],
@@ -210,37 +144,39 @@ def demo():
         os.chmod(directory, 0o755)
         switch = stack.enter_context(vswitch.Switch(directory, "--socket-mode", "666"))
         lab = stack.enter_context(linux_lab.LinuxLab(machine, name="web", switch=switch,
-                                                     show=Screen()))
+                                                     show=Shown(out)))
         console = Console(lab)
-        lab.begin()
-        lab.console.wait(r"^check \d+ ok")
-        times("start, until it checks")
-        way = stack.enter_context(gateway.Gateway(switch.path, ADDRESS, (ECHO_PORT,)))
-        client = stack.enter_context(pinger.Pinger(way.ports[ECHO_PORT], window=1))
-        client.wait_count(100)
-        times("its network")
-        type_command(console, "lssyscfg", "-r", "lpar", "-m", lab.here.name, "-F",
-                     "name,state,rmc_state")
-        type_command(console, "migrlpar", "-o", "v", "-m", lab.here.name, "-t",
-                     lab.there.name, "-p", lab.name)
-        times("validation")
+        with out.step("start, until it checks"):
+            lab.begin()
+            lab.console.wait(r"^check \d+ ok")
+        with out.step("its network"):
+            way = stack.enter_context(gateway.Gateway(switch.path, ADDRESS, (ECHO_PORT,)))
+            client = stack.enter_context(pinger.Pinger(way.ports[ECHO_PORT], window=1))
+            client.wait_count(100)
+        with out.step("validation"):
+            out.sh(console, "lssyscfg -r lpar -m A -F name,state,rmc_state")
+            out.sh(console, "migrlpar -o v -m A -t B -p web; echo $?")
         outsides = []
         for number in range(1, ARGS.moves + 1):
-            outsides.append(move(lab, console, client))
-            times("move %d" % number)
-        client.stop()
-        lab.end()
-        times("its end")
-        good = checks(lab, client.report(), outsides)
-    times("cleaning up")
-    times.show()
-    return good
+            with out.step("move %d" % number):
+                outsides.append(move(out, lab, console, client))
+        with out.step("its end"):
+            client.stop()
+            lab.end()
+        checks(out, lab, client.report(), outsides)
+    out.say("  where the time went")
+    out.table([("  " + name, "%.1f s" % seconds) for name, seconds in out.steps])
+
+
+def main():
+    out = screen.Screen()
+    try:
+        demo(out)
+    except (AssertionError, TimeoutError, lpm.RpcError, OSError) as error:
+        out.check("it goes on to its end", False, error)
+    return out.failed != 0
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lpm.interrupted)
-    try:
-        sys.exit(0 if demo() else 1)
-    except (AssertionError, TimeoutError, lpm.RpcError, OSError) as error:
-        say("  FAIL %s" % error)
-        sys.exit(1)
+    sys.exit(main())
