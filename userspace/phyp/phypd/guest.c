@@ -149,6 +149,17 @@ static void on_continued(void *ctx, const json_t *result, const char *error)
 		guest_break(ctx, "QEMU does not go on: %s", error);
 }
 
+static void let_execute(struct guest *g)
+{
+	guest_command(g, "cont", NULL, -1, on_continued);
+}
+
+static void ask_scan(struct guest *g)
+{
+	g->scans++;
+	guest_say(g, GUEST_SCAN, 0, 0);
+}
+
 /* Not before the guest would be told the right state of its stream, and all is saved */
 static void go_on(struct guest *g)
 {
@@ -157,7 +168,7 @@ static void go_on(struct guest *g)
 		return;
 	g->resume = false;
 	guest_become(g, GUEST_RUNNING);
-	guest_command(g, "cont", NULL, -1, on_continued);
+	let_execute(g);
 }
 
 /* ---- What comes ---- */
@@ -173,10 +184,15 @@ void guest_started(struct guest *g)
 	g->home.client->ready(g->home.ctx, NULL);
 }
 
-static void stopped(struct guest *g)
+/* No processor executes: as was asked, or what was asked has been taken back */
+static void on_halt(struct guest *g)
 {
-	guest_become(g, GUEST_SAVING);
-	guest_save_begin(g);
+	if (g->state == GUEST_ASKED) {
+		guest_become(g, GUEST_SAVING);
+		guest_save_begin(g);
+	} else if (g->state == GUEST_RUNNING) {
+		let_execute(g);
+	}
 }
 
 static void on_stop(void *ctx, const json_t *result, const char *error)
@@ -186,10 +202,8 @@ static void on_stop(void *ctx, const json_t *result, const char *error)
 	(void)result;
 	if (error)
 		guest_break(g, "QEMU does not stop: %s", error);
-	else if (g->state == GUEST_ASKED)
-		stopped(g);
-	else if (g->state == GUEST_RUNNING)
-		guest_command(g, "cont", NULL, -1, on_continued);	/* taken back */
+	else
+		on_halt(g);
 }
 
 /* What "pre" asked for has been done; a partition that is suspended cannot say so */
@@ -197,17 +211,13 @@ static void on_suspended(struct guest *g)
 {
 	if (g->agent)
 		agent_suspended(g->agent);
-	if (g->state == GUEST_ASKED)
-		stopped(g);
-	else if (g->state == GUEST_RUNNING)
-		guest_command(g, "cont", NULL, -1, on_continued);
+	on_halt(g);
 }
 
 /* The last look, at what was written until now and by saving */
 void guest_saved(struct guest *g)
 {
-	g->scans++;
-	guest_say(g, GUEST_SCAN, 0, 0);
+	ask_scan(g);
 }
 
 void guest_not_saved(struct guest *g, const char *why)
@@ -217,7 +227,7 @@ void guest_not_saved(struct guest *g, const char *why)
 	guest_transfer_end(g);
 	g->resume = false;
 	guest_become(g, GUEST_RUNNING);
-	guest_command(g, "cont", NULL, -1, on_continued);
+	let_execute(g);
 	if (!taken_back)
 		g->home.client->not_stopped(g->home.ctx, why);
 }
@@ -466,12 +476,10 @@ static void home_look(struct home *home)
 	struct guest *g = of(home);
 
 	g->looking = true;
-	if (!home_executing(home)) {
+	if (!home_executing(home))
 		g->home.client->wake(g->home.ctx);
-	} else if (!g->scans) {
-		g->scans++;
-		guest_say(g, GUEST_SCAN, 0, 0);
-	}
+	else if (!g->scans)
+		ask_scan(g);
 }
 
 /*
