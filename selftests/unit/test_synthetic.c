@@ -138,7 +138,7 @@ static void test_deterministic(void **state)
 	struct env *a = env_new(), *b = env_new();
 	struct program slow = default_program;
 	struct synthetic *ha, *hb;
-	struct synthetic_stats stats;
+	struct home_stats stats;
 
 	(void)state;
 	slow.rate = 400u << 20;
@@ -185,7 +185,7 @@ static void test_moves(void **state)
 	struct env *a = env_new(), *b = env_new(), *c = env_new();
 	struct program slow = default_program;
 	struct synthetic *ha, *hb, *hc;
-	struct synthetic_stats stats;
+	struct home_stats stats;
 	uint8_t buf[STATE_BYTES];
 	long bytes;
 
@@ -331,7 +331,7 @@ static void test_keeps_its_rate(void **state)
 {
 	struct env *env = env_new();
 	struct program p = default_program;
-	struct synthetic_stats stats;
+	struct home_stats stats;
 	struct synthetic *home;
 	uint64_t start;
 

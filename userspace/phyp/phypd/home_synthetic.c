@@ -116,16 +116,7 @@ static void home_pages_arrived(struct home *home, uint64_t first, uint64_t count
 
 static void home_stats(struct home *home, struct home_stats *stats)
 {
-	struct synthetic_stats s;
-
-	synthetic_stats(of(home), &s);
-	*stats = (struct home_stats) {
-		.finished = s.finished,
-		.steps = s.steps,
-		.steps_here = s.steps_here,
-		.first_step_ns = s.first_step_ns,
-		.last_step_ns = s.last_step_ns,
-	};
+	synthetic_stats(of(home), stats);
 }
 
 static const struct home_ops ops = {

@@ -663,7 +663,7 @@ int synthetic_load(struct synthetic *home, const void *buf, size_t size)
  *
  * Context: any thread.
  */
-void synthetic_stats(struct synthetic *home, struct synthetic_stats *stats)
+void synthetic_stats(struct synthetic *home, struct home_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
 	stats->finished = all_done(home);

@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "phyp/phypd/home.h"
+
 #define SYNTHETIC_MAX_PROCESSORS	64
 #define SYNTHETIC_CHUNK_PAGES		16	/* pages in a row of one processor */
 
@@ -64,22 +66,6 @@ enum synthetic_event {
 	SYNTHETIC_DEMANDS	= 0x4,	/* processors wait for pages */
 };
 
-/**
- * struct synthetic_stats - how far the program is
- * @finished:	every step is done
- * @steps:	done, here and before
- * @steps_here:	done by this home
- * @first_step_ns: end of the first step since synthetic_start(), or 0
- * @last_step_ns: end of the last one, to within a millisecond while executing
- */
-struct synthetic_stats {
-	bool finished;
-	uint64_t steps;
-	uint64_t steps_here;
-	uint64_t first_step_ns;
-	uint64_t last_step_ns;
-};
-
 struct synthetic;
 
 int synthetic_create(const struct program *program, void *memory,
@@ -97,6 +83,6 @@ void synthetic_pages_arrived(struct synthetic *home);
 long synthetic_save(struct synthetic *home, void *buf, size_t size);
 int synthetic_load(struct synthetic *home, const void *buf, size_t size);
 /* Any thread */
-void synthetic_stats(struct synthetic *home, struct synthetic_stats *stats);
+void synthetic_stats(struct synthetic *home, struct home_stats *stats);
 
 #endif /* _PHYPD_SYNTHETIC_H */
