@@ -173,7 +173,9 @@ void listing_print(const struct listing *listing, const char *const *known,
  * @source_msp: @target_msp: the movers; NULL for an inactive one
  * @source_info: @target_info: system.info of both
  * @partition:	partition.show on the source
- * @description: partition.describe
+ * @description: partition.describe; its config is what the target is to get
+ * @mappings:	array of what hosts each virtual adapter on the target, as
+ *		Documentation/console.rst has it; NULL without a config
  * @active:	the partition runs, or is suspended: it needs movers
  * @suspended:	it is suspended, and stays so
  * @id:		the stream, once it has one
@@ -189,6 +191,7 @@ struct plan {
 	json_t *target_info;
 	json_t *partition;
 	json_t *description;
+	json_t *mappings;
 	bool active;
 	bool suspended;
 	char id[RPC_STREAM_ID_BYTES];
@@ -207,6 +210,16 @@ struct plan {
  * @suspend:	who suspends it, "partition" or "platform"; NULL = not given
  * @suspend_ms:	how long a partition may take for that, 0 = not given
  * @all_pages:	the target has all of it before it goes on there
+ * @detail:	-d, 0 to 5
+ * @nodetails:	only codes and what was found
+ * @force:	warnings that --force may override are no errors
+ * @redundant_vios: --redundantvios, 0 to 2
+ * @redundant_msps: --redundantmsps, 0 to 2
+ * @mpio:	1 = the layout must be kept, 2 = it may be lost with a warning
+ * @vlanbridge:	1 = every VLAN must be bridged, 2 = that is a warning
+ * @npivval:	"port" or "portdisk"; NULL = port
+ * @profile:	-n, the profile on the target; NULL = the current one
+ * @data:	attributes of -i or -f, an object of strings; NULL = none
  */
 struct move_options {
 	bool verbose;
@@ -218,6 +231,16 @@ struct move_options {
 	const char *suspend;
 	int64_t suspend_ms;
 	bool all_pages;
+	int detail;
+	bool nodetails;
+	bool force;
+	int redundant_vios;
+	int redundant_msps;
+	int mpio;
+	int vlanbridge;
+	const char *npivval;
+	const char *profile;
+	json_t *data;
 };
 
 int validate(struct plan *plan, const struct partition_key *key,

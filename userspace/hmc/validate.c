@@ -472,5 +472,6 @@ void plan_release(struct plan *plan)
 	json_decref(plan->target_info);
 	json_decref(plan->partition);
 	json_decref(plan->description);
+	json_decref(plan->mappings);
 	*plan = (struct plan) { };
 }
