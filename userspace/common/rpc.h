@@ -85,7 +85,7 @@ enum rpc_type {
 	RPC_NUMBER,	/* min, max: value; an integer or a real */
 	RPC_BOOLEAN,
 	RPC_OBJECT,	/* checked against fields, if there are any */
-	RPC_ARRAY,	/* min, max: elements */
+	RPC_ARRAY,	/* min, max: elements, each checked against element, if there is one */
 	RPC_STREAM_ID,	/* a string of 16 hexadecimal digits, perhaps after "0x" */
 	RPC_ANY,	/* the handler checks it, for example by rpc_check() */
 };
@@ -100,6 +100,7 @@ enum rpc_type {
  *		1 to RPC_MAX_STRING bytes for strings, any length for arrays
  * @one_of:	strings: NULL, or the values that are allowed, ended by NULL
  * @fields:	objects: NULL (anything), or the table of its members
+ * @element:	arrays: NULL (anything), or what each element must be; its name is ""
  */
 struct rpc_param {
 	const char *name;
@@ -109,6 +110,7 @@ struct rpc_param {
 	int64_t max;
 	const char *const *one_of;
 	const struct rpc_param *fields;
+	const struct rpc_param *element;
 };
 
 struct rpc_server;
@@ -138,6 +140,10 @@ void rpc_fail(struct rpc_request *req, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 bool rpc_request_gone(const struct rpc_request *req);
 struct rpc_error;
+
+/* A request of the daemon's own: what it is ended with goes to @done */
+typedef void (*rpc_done_fn)(void *ctx, const json_t *result, const struct rpc_error *err);
+struct rpc_request *rpc_request_own(rpc_done_fn done, void *ctx);
 
 /* Without a request: 0, or -EINVAL and @err has the text */
 int rpc_check_table(const char *where, const json_t *object,

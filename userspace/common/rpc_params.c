@@ -147,6 +147,24 @@ static int check_stream_id(const char *where, const struct rpc_param *param,
 }
 
 static int check_value(const char *where, const struct rpc_param *param,
+		       const json_t *value, struct rpc_error *err);
+
+static int check_array(const char *where, const struct rpc_param *param,
+		       const json_t *value, struct rpc_error *err)
+{
+	size_t count = json_array_size(value);
+	char inner[128];
+	int ret;
+
+	ret = check_length(where, param, count, "elements", err);
+	for (size_t i = 0; param->element && !ret && i < count; i++) {
+		snprintf(inner, sizeof(inner), "%s%s[%zu]", where, param->name, i);
+		ret = check_value(inner, param->element, json_array_get(value, i), err);
+	}
+	return ret;
+}
+
+static int check_value(const char *where, const struct rpc_param *param,
 		       const json_t *value, struct rpc_error *err)
 {
 	char inner[128];
@@ -165,8 +183,7 @@ static int check_value(const char *where, const struct rpc_param *param,
 	case RPC_NUMBER:
 		return check_number(where, param, value, err);
 	case RPC_ARRAY:
-		return check_length(where, param, json_array_size(value),
-				    "elements", err);
+		return check_array(where, param, value, err);
 	case RPC_OBJECT:
 		if (!param->fields)
 			return 0;

@@ -80,11 +80,15 @@ struct rpc_client {
  * @client:	who asked; NULL once it has gone
  * @next:	in the client's list
  * @id:		to be repeated in the answer; NULL for a notification
+ * @done:	of a request that no client made: takes what it is ended with
+ * @ctx:	for @done
  */
 struct rpc_request {
 	struct rpc_client *client;
 	struct rpc_request *next;
 	json_t *id;
+	rpc_done_fn done;
+	void *ctx;
 };
 
 static void client_unlink(struct rpc_client *client)
@@ -260,6 +264,39 @@ static struct rpc_client *request_end(struct rpc_request *req, json_t **id)
 }
 
 /**
+ * rpc_request_own() - a request of the daemon itself
+ * @done:	called once, by rpc_reply() with a result or by rpc_fail() with an error
+ * @ctx:	for @done
+ *
+ * Return: a request for a handler, or NULL.
+ */
+struct rpc_request *rpc_request_own(rpc_done_fn done, void *ctx)
+{
+	struct rpc_request *req = calloc(1, sizeof(*req));
+
+	if (!req)
+		return NULL;
+	req->done = done;
+	req->ctx = ctx;
+	return req;
+}
+
+/* Is it the daemon's own?  Then it is ended here */
+static bool own_end(struct rpc_request *req, const json_t *result, int code,
+		    const char *message)
+{
+	struct rpc_request own = *req;
+	struct rpc_error err = { .code = code };
+
+	if (!own.done)
+		return false;
+	free(req);
+	snprintf(err.text, sizeof(err.text), "%s", message);
+	own.done(own.ctx, result, code ? &err : NULL);
+	return true;
+}
+
+/**
  * rpc_reply() - end a request with a result
  * @req:	the request; gone after this
  * @result:	taken over; NULL = an empty object
@@ -269,6 +306,10 @@ void rpc_reply(struct rpc_request *req, json_t *result)
 	struct rpc_client *client;
 	json_t *id;
 
+	if (own_end(req, result, 0, "")) {
+		json_decref(result);
+		return;
+	}
 	client = request_end(req, &id);
 	if (client)
 		client_get(client);
@@ -297,6 +338,8 @@ void rpc_fail(struct rpc_request *req, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
+	if (own_end(req, NULL, code, message))
+		return;
 	client = request_end(req, &id);
 	if (client)
 		client_get(client);
@@ -313,7 +356,7 @@ void rpc_fail(struct rpc_request *req, int code, const char *fmt, ...)
  */
 bool rpc_request_gone(const struct rpc_request *req)
 {
-	return !req->client;
+	return !req->client && !req->done;
 }
 
 /**

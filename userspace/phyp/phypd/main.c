@@ -19,6 +19,7 @@
 #include "common/unixsock.h"
 #include "common/util.h"
 #include "phyp/phypd/device.h"
+#include "phyp/phypd/inventory.h"
 #include "phyp/phypd/system.h"
 
 #define EXIT_USAGE	2
@@ -31,6 +32,7 @@ static const char usage_text[] =
 "  --name NAME           of the system (default: the host's name)\n"
 "  --socket PATH         management socket\n"
 "  --state-dir DIR       directory of the ownership records\n"
+"  --system FILE         description of what the system has (JSON)\n"
 "  --device NAME=PATH    a VASI device and the socket of its VIO link; repeatable\n"
 "  --socket-mode MODE    permissions of all sockets, octal (default: 0660)\n"
 "  --memory BYTES        for partitions, with K, M, G or T (default: 3/4 of the RAM)\n"
@@ -61,12 +63,15 @@ struct options {
 	struct system_params system;
 	struct device_arg devices[SYSTEM_MAX_DEVICES];
 	unsigned int device_count;
+	const char *description;
+	bool memory_given;
+	bool region_given;
 	char host[256];
 };
 
 enum {
 	OPT_NAME = 256, OPT_SOCKET, OPT_STATE_DIR, OPT_DEVICE, OPT_SOCKET_MODE,
-	OPT_MEMORY, OPT_OVERCOMMIT, OPT_REGION_SIZE, OPT_STREAMS, OPT_OPENS,
+	OPT_SYSTEM, OPT_MEMORY, OPT_OVERCOMMIT, OPT_REGION_SIZE, OPT_STREAMS, OPT_OPENS,
 	OPT_NO_INDIRECT, OPT_NO_DIRTY_MAP, OPT_DIRTY_MAP_ECHO, OPT_FAULT_INJECTION,
 	OPT_QEMU, OPT_QEMU_PLUGIN, OPT_USERFAULTFD, OPT_LOG_LEVEL, OPT_HELP, OPT_VERSION,
 };
@@ -77,6 +82,7 @@ static const struct option long_options[] = {
 	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "socket-mode", required_argument, NULL, OPT_SOCKET_MODE },
+	{ "system", required_argument, NULL, OPT_SYSTEM },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
 	{ "overcommit", no_argument, NULL, OPT_OVERCOMMIT },
 	{ "region-size", required_argument, NULL, OPT_REGION_SIZE },
@@ -175,6 +181,7 @@ static void parse_region_size(struct options *o, const char *text)
 	if (bytes & (bytes - 1) || bytes < 1 << 20)
 		usage_error("--region-size %.64s: not a power of two from 1M", text);
 	o->system.region_bytes = bytes;
+	o->region_given = true;
 }
 
 /* QEMU takes its path as one of its options, where a comma ends it */
@@ -242,8 +249,12 @@ static void parse_option(struct options *o, int option, char *arg, const char *w
 		p->socket_mode = (mode_t)parse_number("socket-mode", arg, 8, 0,
 						      0777);
 		break;
+	case OPT_SYSTEM:
+		o->description = arg;
+		break;
 	case OPT_MEMORY:
 		p->memory = parse_bytes("memory", arg);
+		o->memory_given = true;
 		break;
 	case OPT_OVERCOMMIT:
 		p->overcommit = true;
@@ -367,17 +378,54 @@ static int add_devices(struct system *system, const struct options *o)
 	return 0;
 }
 
-static int set_up(struct system *system, const struct options *o)
+static void take_size(struct inventory *inventory, const char *option, bool given,
+		      const char *member, uint64_t *bytes)
 {
-	int ret = add_devices(system, o);
+	uint64_t mib = inventory_number(inventory, member, 0);
 
+	if (mib && given)
+		usage_error("--%s: the description of the system has %s", option, member);
+	if (mib)
+		*bytes = mib << 20;
+	else
+		json_object_set_new(inventory->system, member,
+				    rpc_json_u64(*bytes >> 20));
+}
+
+/* What the system has, and with that its memory */
+static int load_description(struct options *o)
+{
+	struct system_params *p = &o->system;
+	struct rpc_error err = { 0 };
+
+	if (!o->description)
+		return 0;
+	if (inventory_load(o->description, &p->inventory, &err)) {
+		notice(PREFIX, "%.256s: %s", o->description, err.text);
+		return -EINVAL;
+	}
+	take_size(p->inventory, "memory", o->memory_given, "memory", &p->memory);
+	take_size(p->inventory, "region-size", o->region_given, "mem_region_size",
+		  &p->region_bytes);
+	return 0;
+}
+
+/* Everything is there that a console may ask for */
+static void serve(struct system *system, int error)
+{
+	int ret = error;
+
+	if (!ret) {
+		ret = system_serve(system);
+		if (ret)
+			log_error("management socket %s: %s", system->params.socket,
+				  strerror(-ret));
+	}
 	if (ret)
-		return ret;
-	ret = system_serve(system);
-	if (ret)
-		log_error("management socket %s: %s", o->system.socket,
-			  strerror(-ret));
-	return ret;
+		sd_event_exit(system->event, ret);
+	else
+		log_info("system %s: ready, %" PRIu64 " bytes of memory",
+			 system->params.name, system->params.memory);
 }
 
 static int run(const struct options *o)
@@ -404,12 +452,11 @@ static int run(const struct options *o)
 			  strerror(-ret));
 		goto out;
 	}
-	ret = set_up(system, o);
-	if (!ret) {
-		log_info("system %s: ready, %" PRIu64 " bytes of memory",
-			 o->system.name, o->system.memory);
+	ret = add_devices(system, o);
+	if (!ret)
+		ret = system_start_partitions(system, serve);
+	if (!ret)
 		ret = sd_event_loop(event);
-	}
 	system_destroy(system);
 out:
 	sd_event_unref(event);
@@ -419,9 +466,13 @@ out:
 int main(int argc, char **argv)
 {
 	struct options options = { 0 };
+	int status = EXIT_FAILURE;
 
 	log_init("vasi-phypd", LOG_LEVEL_INFO);
 	parse_options(&options, argc, argv);
 	forbid_core_dumps();
-	return run(&options);
+	if (!load_description(&options))
+		status = run(&options);
+	inventory_free(options.system.inventory);
+	return status;
 }

@@ -7,7 +7,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/util.h"
 #include "phyp/phypd/hibernate.h"
+#include "phyp/phypd/history.h"
+#include "phyp/phypd/inactive.h"
 #include "phyp/phypd/partition.h"
 
 #define DEFAULT_GRANULE		4096
@@ -16,6 +19,7 @@
 #define DEFAULT_HOT		0.1
 #define DEFAULT_HOT_SHARE	0.9
 #define TELL_MS			10000
+#define MAX_LIST_BYTES		(RPC_MAX_ANSWER - 4096)
 #define MAX_TIMEOUT_MS		(24 * 3600 * 1000)
 #define NAME_PARAM		{ "name", RPC_STRING, true, .min = 1, \
 				  .max = PARTITION_NAME_BYTES - 1 }
@@ -24,7 +28,8 @@ static const char *const phases[] = { "check", "pre", "post", NULL };
 static const char *const content_types[] = { "zero", "seed", "file", NULL };
 static const char *const wait_states[] = {
 	"finished", "running", "suspended", "moved", "not activated", "shell",
-	"migrating - running", "hibernated", "migrating - hibernated", NULL
+	"migrating - running", "hibernated", "migrating - hibernated",
+	"migrating - not activated", NULL
 };
 
 static const struct rpc_param content_fields[] = {
@@ -50,10 +55,15 @@ static const struct rpc_param program_fields[] = {
 	NAME_PARAM,							\
 	{ "lpar_id", RPC_INTEGER, .min = 1, .max = 65535 },		\
 	{ "memory", RPC_INTEGER, true, .min = 65536, .max = INT64_MAX },\
-	{ "granule", RPC_INTEGER, .min = 4096, .max = 65536 }
+	{ "granule", RPC_INTEGER, .min = 4096, .max = 65536 },		\
+	{ "config", RPC_OBJECT, .fields = config_fields },		\
+	{ "history", RPC_ARRAY, .min = 0, .max = HISTORY_MAX_MOVES,	\
+	  .element = &history_entry }
 
 const struct rpc_param mgmt_create_params[] = {
 	COMMON_PARAMS,
+	{ "arriving", .type = RPC_STREAM_ID },
+	{ "peer", RPC_STRING, .min = 1, .max = IMAGE_NAME_BYTES - 1 },
 	{ "content", RPC_OBJECT, .fields = content_fields },
 	{ "program", RPC_OBJECT, .fields = program_fields },
 	{ "guest", RPC_OBJECT, .fields = guest_fields },
@@ -71,6 +81,13 @@ const struct rpc_param mgmt_reserve_params[] = {
 
 const struct rpc_param mgmt_name_params[] = {
 	NAME_PARAM,
+	{ }
+};
+
+const struct rpc_param mgmt_list_params[] = {
+	{ "config", .type = RPC_BOOLEAN },
+	{ "offset", .type = RPC_INTEGER },
+	{ "count", RPC_INTEGER, .min = 1, .max = SYSTEM_MAX_PARTITIONS },
 	{ }
 };
 
@@ -115,9 +132,14 @@ static struct partition *find(struct rpc_request *req, const json_t *params,
 	return p;
 }
 
-/* As find(), but one whose making is over */
-static struct partition *find_made(struct rpc_request *req,
-				   const json_t *params, struct system *system)
+/**
+ * mgmt_find_partition() - the partition that a method is about, when it has been made
+ * @req:	answered if there is none
+ * @params:	"name" says which
+ * @system:	where
+ */
+struct partition *mgmt_find_partition(struct rpc_request *req, const json_t *params,
+				      struct system *system)
 {
 	struct partition *p = find(req, params, system);
 
@@ -272,24 +294,71 @@ static struct partition_params get_common(const json_t *params, bool shell)
 		.suspended = rpc_get_bool(params, "suspended", false),
 		.guest = json_object_get(params, "guest"),
 		.content = { .fd = -1 },
+		.arriving = rpc_get_stream_id(params, "arriving"),
+		.peer = rpc_get_string(params, "peer", ""),
 	};
+}
+
+static bool check_peer(struct rpc_request *req, const json_t *params)
+{
+	if (!rpc_has(params, "peer") || rpc_has(params, "arriving"))
+		return true;
+	rpc_fail(req, RPC_INVALID_PARAMS, "peer: only together with arriving");
+	return false;
+}
+
+/* What it has besides memory and a program: @config and @history are new references */
+static int get_config(const json_t *params, struct partition_params *p,
+		      struct rpc_error *err)
+{
+	const json_t *config = json_object_get(params, "config");
+
+	p->config = NULL;
+	p->history = NULL;
+	if (members_clean("history", json_object_get(params, "history"), err))
+		return -EINVAL;
+	if (config) {
+		p->config = config_checked("config.", config, err);
+		if (!p->config)
+			return -EINVAL;
+	}
+	p->history = json_deep_copy(json_object_get(params, "history"));
+	return 0;
+}
+
+/* What changes is elsewhere */
+static json_t *get_description(const json_t *params)
+{
+	static const char *const others[] = { "config", "history", "arriving", "peer" };
+	json_t *description = json_deep_copy(params);
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		json_object_del(description, others[i]);
+	return description;
 }
 
 static void make(struct rpc_request *req, const json_t *params,
 		 struct system *system, bool shell)
 {
 	struct partition_params p = get_common(params, shell);
+	struct rpc_error err = { 0 };
 
 	get_program(json_object_get(params, "program"), &p.program);
 	/* A shell's memory arrives: its content is only kept, to be told */
 	if (!check_kind(req, params, system, shell) || !check_common(req, &p) ||
-	    (!p.guest && !check_program(req, &p)) ||
-	    !get_content(req, shell ? NULL : json_object_get(params, "content"),
-			 &p.content))
+	    (!p.guest && !check_program(req, &p)) || !check_peer(req, params))
 		return;
-	p.description = json_deep_copy(params);
-	partition_make(system, &p, req);
-	json_decref(p.description);
+	if (get_config(params, &p, &err)) {
+		rpc_fail(req, RPC_INVALID_PARAMS, "%s", err.text);
+		return;
+	}
+	if (get_content(req, shell ? NULL : json_object_get(params, "content"), &p.content)) {
+		p.description = get_description(params);
+		partition_make(system, &p, req);
+		json_decref(p.description);
+	}
+	json_decref(p.config);
+	json_decref(p.history);
 }
 
 void mgmt_partition_create(struct rpc_request *req, const json_t *params,
@@ -309,6 +378,15 @@ void mgmt_partition_check(struct rpc_request *req, const json_t *params, void *d
 {
 	struct partition_params p = get_common(params, true);
 
+	struct rpc_error err = { 0 };
+	int ret = get_config(params, &p, &err);
+
+	json_decref(p.config);
+	json_decref(p.history);
+	if (ret) {
+		rpc_fail(req, RPC_INVALID_PARAMS, "%s", err.text);
+		return;
+	}
 	get_program(json_object_get(params, "program"), &p.program);
 	if (check_kind(req, params, data, true) && check_common(req, &p) &&
 	    (p.guest ? guest_check_sockets(req, p.guest) : check_program(req, &p)))
@@ -318,7 +396,7 @@ void mgmt_partition_check(struct rpc_request *req, const json_t *params, void *d
 void mgmt_partition_activate(struct rpc_request *req, const json_t *params,
 			     void *data)
 {
-	struct partition *p = find_made(req, params, data);
+	struct partition *p = mgmt_find_partition(req, params, data);
 
 	if (p)
 		partition_activate(p, req);
@@ -337,7 +415,7 @@ void mgmt_partition_wait(struct rpc_request *req, const json_t *params,
 void mgmt_partition_shutdown(struct rpc_request *req, const json_t *params,
 			     void *data)
 {
-	struct partition *p = find_made(req, params, data);
+	struct partition *p = mgmt_find_partition(req, params, data);
 
 	if (p)
 		partition_shutdown(p, req);
@@ -345,7 +423,7 @@ void mgmt_partition_shutdown(struct rpc_request *req, const json_t *params,
 
 void mgmt_partition_suspend(struct rpc_request *req, const json_t *params, void *data)
 {
-	struct partition *p = find_made(req, params, data);
+	struct partition *p = mgmt_find_partition(req, params, data);
 
 	if (p)
 		hibernate_suspend(p, req);
@@ -353,7 +431,7 @@ void mgmt_partition_suspend(struct rpc_request *req, const json_t *params, void 
 
 void mgmt_partition_resume(struct rpc_request *req, const json_t *params, void *data)
 {
-	struct partition *p = find_made(req, params, data);
+	struct partition *p = mgmt_find_partition(req, params, data);
 
 	if (p)
 		hibernate_resume(p, req);
@@ -362,24 +440,51 @@ void mgmt_partition_resume(struct rpc_request *req, const json_t *params, void *
 void mgmt_partition_remove(struct rpc_request *req, const json_t *params,
 			   void *data)
 {
-	struct partition *p = find_made(req, params, data);
+	struct partition *p = mgmt_find_partition(req, params, data);
 
 	if (p)
 		partition_remove(p, req);
 }
 
+static json_t *list_json(struct partition *p, bool config)
+{
+	json_t *json = partition_json(p);
+
+	if (json && config && p->config)
+		json_object_set(json, "config", p->config);
+	return json;
+}
+
 void mgmt_partition_list(struct rpc_request *req, const json_t *params,
 			 void *data)
 {
+	uint64_t offset = rpc_get_u64(params, "offset", 0);
+	uint64_t count = rpc_get_u64(params, "count", UINT64_MAX);
+	bool config = rpc_get_bool(params, "config", false);
 	struct system *system = data;
 	json_t *list = json_array();
 	struct partition *p;
+	size_t bytes;
 
-	(void)params;
-	TAILQ_FOREACH(p, &system->partitions, link)
-		if (!is_going(p))
-			json_array_append_new(list, partition_json(p));
-	rpc_reply(req, json_pack("{s:o}", "partitions", list));
+	TAILQ_FOREACH(p, &system->partitions, link) {
+		if (is_going(p))
+			continue;
+		if (offset)
+			offset--;
+		else if (count-- > 0)
+			json_array_append_new(list, list_json(p, config));
+		else
+			break;
+	}
+	bytes = json_dumpb(list, NULL, 0, JSON_COMPACT);
+	if (bytes <= MAX_LIST_BYTES) {
+		rpc_reply(req, json_pack("{s:o}", "partitions", list));
+		return;
+	}
+	rpc_fail(req, RPC_NOT_ENOUGH,
+		 "%zu partitions are %zu bytes of JSON, an answer has %u: ask for some of them with offset and count",
+		 json_array_size(list), bytes, MAX_LIST_BYTES);
+	json_decref(list);
 }
 
 void mgmt_partition_show(struct rpc_request *req, const json_t *params,
@@ -412,29 +517,35 @@ void mgmt_partition_describe(struct rpc_request *req, const json_t *params,
 /**
  * mgmt_partition_parse() - what a partition is made from, as its image has it
  * @description: as partition.describe tells
- * @p:		its program, guest, memory's size, granule and description are set
+ * @p:		its program, guest, memory's size, granule, config, history and description
+ *		are set
  *
  * Return: 0 or -EINVAL.
  */
 int mgmt_partition_parse(const json_t *description, struct partition *p)
 {
+	struct partition_params params;
 	struct rpc_error err;
 
 	if (rpc_check_table("", description, mgmt_create_params, &err) ||
 	    strcmp(rpc_get_string(description, "name", ""), p->name))
 		return -EINVAL;
+	if (get_config(description, &params, &err))
+		return -EINVAL;
+	p->config = params.config;
+	p->history = params.history;
 	get_program(json_object_get(description, "program"), &p->program);
 	p->guest = json_incref(json_object_get(description, "guest"));
 	p->memory.bytes = rpc_get_u64(description, "memory", 0);
 	p->granule = (uint32_t)rpc_get_u64(description, "granule", DEFAULT_GRANULE);
-	p->description = json_deep_copy(description);
+	p->description = get_description(description);
 	return p->description ? 0 : -ENOMEM;
 }
 
 void mgmt_partition_digest(struct rpc_request *req, const json_t *params,
 			   void *data)
 {
-	struct partition *p = find_made(req, params, data);
+	struct partition *p = mgmt_find_partition(req, params, data);
 
 	if (p)
 		partition_digest(p, req);
@@ -443,7 +554,7 @@ void mgmt_partition_digest(struct rpc_request *req, const json_t *params,
 void mgmt_partition_compare(struct rpc_request *req, const json_t *params,
 			    void *data)
 {
-	struct partition *p = find_made(req, params, data);
+	struct partition *p = mgmt_find_partition(req, params, data);
 
 	if (p)
 		partition_compare(p, rpc_get_string(params, "file", ""), req);
@@ -451,7 +562,7 @@ void mgmt_partition_compare(struct rpc_request *req, const json_t *params,
 
 void mgmt_partition_tell(struct rpc_request *req, const json_t *params, void *data)
 {
-	struct partition *p = find_made(req, params, data);
+	struct partition *p = mgmt_find_partition(req, params, data);
 
 	if (p)
 		partition_tell(p, rpc_get_string(params, "phase", ""),

@@ -185,6 +185,19 @@ static void explain(struct rpc_request *req, int ret,
 	}
 }
 
+/* Of all devices together; without a description each has its own limit only */
+static bool check_migrations(struct rpc_request *req, const struct system *system)
+{
+	unsigned int count = streams_active(system, NULL);
+
+	if (!system->params.inventory || count < streams_max(system))
+		return true;
+	rpc_fail(req, RPC_NOT_ENOUGH,
+		 "system %s: %u active migrations are in progress, %u are supported",
+		 system->params.name, count, streams_max(system));
+	return false;
+}
+
 void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 			void *data)
 {
@@ -219,7 +232,8 @@ void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 			 system->stream_count);
 		return;
 	}
-	if (!check_version(req, params) || !get_debug(req, params, system, &new) ||
+	if (!check_version(req, params) || !check_migrations(req, system) ||
+	    !get_debug(req, params, system, &new) ||
 	    !check_partition(req, p, name, new.role))
 		return;
 	if (!check_suspend(req, params, p))

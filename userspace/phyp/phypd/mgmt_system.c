@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "phyp/phypd/device.h"
+#include "phyp/phypd/inactive.h"
 #include "phyp/phypd/stream.h"
 
 static json_t *devices_json(const struct system *system)
@@ -29,7 +30,7 @@ static void system_info(struct rpc_request *req, const json_t *params,
 	const struct system_params *p = &system->params;
 
 	(void)params;
-	rpc_reply(req, json_pack("{s:s, s:s, s:i, s:i, s:[i, i], s:b, s:o, s:o, s:o, s:i, s:i, s:o}",
+	rpc_reply(req, json_pack("{s:s, s:s, s:i, s:i, s:[i, i], s:b, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:o}",
 				 "name", p->name,
 				 "version", VASI_VERSION,
 				 "stream_major", PHYP_STREAM_MAJOR,
@@ -41,6 +42,9 @@ static void system_info(struct rpc_request *req, const json_t *params,
 				 "memory_region_size", rpc_json_u64(p->region_bytes),
 				 "streams_max", (int)p->streams,
 				 "streams", (int)streams_active(system, NULL),
+				 "active_migrations_max", (int)streams_max(system),
+				 "inactive_migrations_max", (int)inactive_max(system),
+				 "inactive_migrations", (int)inactive_count(system),
 				 "devices", devices_json(system)));
 }
 
@@ -73,7 +77,12 @@ static void device_fault(struct rpc_request *req, const json_t *params,
 
 const struct rpc_method mgmt_methods[] = {
 	{ "system.info", system_info, NULL },
+	{ "system.inventory", mgmt_system_inventory, NULL },
 	{ "device.event", device_fault, event_params },
+	{ "vios.attach", mgmt_vios_attach, mgmt_attach_params },
+	{ "vios.detach", mgmt_vios_detach, mgmt_detach_params },
+	{ "vios.settle", mgmt_vios_settle, mgmt_stream_id_params },
+	{ "vios.change", mgmt_vios_change, mgmt_change_params },
 	{ "partition.create", mgmt_partition_create, mgmt_create_params },
 	{ "partition.reserve", mgmt_partition_reserve, mgmt_reserve_params },
 	{ "partition.check", mgmt_partition_check, mgmt_reserve_params },
@@ -83,12 +92,19 @@ const struct rpc_method mgmt_methods[] = {
 	{ "partition.suspend", mgmt_partition_suspend, mgmt_name_params },
 	{ "partition.resume", mgmt_partition_resume, mgmt_name_params },
 	{ "partition.remove", mgmt_partition_remove, mgmt_name_params },
-	{ "partition.list", mgmt_partition_list, NULL },
+	{ "partition.list", mgmt_partition_list, mgmt_list_params },
 	{ "partition.show", mgmt_partition_show, mgmt_name_params },
 	{ "partition.describe", mgmt_partition_describe, mgmt_name_params },
 	{ "partition.digest", mgmt_partition_digest, mgmt_name_params },
 	{ "partition.tell", mgmt_partition_tell, mgmt_tell_params },
 	{ "partition.compare", mgmt_partition_compare, mgmt_compare_params },
+	{ "partition.config", mgmt_partition_config, mgmt_name_params },
+	{ "partition.configure", mgmt_partition_configure, mgmt_configure_params },
+	{ "partition.history", mgmt_partition_history, mgmt_name_params },
+	{ "partition.note", mgmt_partition_note, mgmt_note_params },
+	{ "partition.depart", mgmt_partition_depart, mgmt_depart_params },
+	{ "partition.stay", mgmt_partition_stay, mgmt_inactive_params },
+	{ "partition.arrived", mgmt_partition_arrived, mgmt_inactive_params },
 	{ "stream.create", mgmt_stream_create, mgmt_stream_params },
 	{ "stream.show", mgmt_stream_show, mgmt_stream_id_params },
 	{ "stream.list", mgmt_stream_list, NULL },

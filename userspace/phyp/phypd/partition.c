@@ -7,12 +7,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/util.h"
 #include "phyp/phypd/hibernate.h"
 #include "phyp/phypd/home_synthetic.h"
+#include "phyp/phypd/inactive.h"
+#include "phyp/phypd/inventory.h"
 #include "phyp/phypd/partition.h"
 #include "phyp/phypd/stream.h"
 
@@ -81,7 +84,7 @@ const char *partition_state_name(struct partition *p)
 	case PARTITION_MAKING:
 		return "Making";
 	case PARTITION_NOT_ACTIVATED:
-		return "Not Activated";
+		return inactive_migrating(p) ? "Migrating - Not Activated" : "Not Activated";
 	case PARTITION_STARTING:
 		return "Starting";
 	case PARTITION_SUSPENDED:
@@ -124,6 +127,10 @@ json_t *partition_description(const struct partition *p)
 	json_object_del(description, "suspended");
 	json_object_set_new(description, "lpar_id", json_integer(p->lpar_id));
 	json_object_set_new(description, "granule", json_integer(p->granule));
+	if (p->config)
+		json_object_set(description, "config", p->config);
+	if (json_array_size(p->history))
+		json_object_set(description, "history", p->history);
 	if (p->guest)
 		return description;
 	if (!json_object_get(description, "program"))
@@ -142,7 +149,7 @@ static bool lpar_id_used(const struct system *system, uint32_t id)
 	TAILQ_FOREACH(p, &system->partitions, link)
 		if (p->lpar_id == id)
 			return true;
-	return false;
+	return inventory_has_id(system->params.inventory, id);
 }
 
 static uint32_t free_lpar_id(const struct system *system)
@@ -175,6 +182,8 @@ static void unlink_partition(struct partition *p)
 	free(p->damaged);
 	free(p->wake_error);
 	json_decref(p->description);
+	json_decref(p->config);
+	json_decref(p->history);
 	json_decref(p->guest);
 	free(p);
 }
@@ -305,6 +314,8 @@ static bool may_make(struct system *system, const struct partition_params *param
 		rpc_fail(req, RPC_EXISTS,
 			 "partition %s exists already, or is just being removed",
 			 params->name);
+	else if (inventory_has_name(system->params.inventory, params->name))
+		rpc_fail(req, RPC_EXISTS, "a VIOS is %s already", params->name);
 	else if (params->lpar_id && lpar_id_used(system, params->lpar_id))
 		rpc_fail(req, RPC_EXISTS, "lpar_id %u is in use",
 			 params->lpar_id);
@@ -317,8 +328,20 @@ static bool may_make(struct system *system, const struct partition_params *param
 			 PRIu64 " of %" PRIu64 " are free", params->name,
 			 params->bytes, total - used, total);
 	else
-		return true;
+		return !params->arriving || !inactive_is_full(system, req);
 	return false;
+}
+
+static void set_config(struct partition *p, const struct partition_params *params)
+{
+	p->config = json_incref(params->config);
+	p->history = json_incref(params->history);
+	if (!params->arriving)
+		return;
+	p->inactive.type = IMAGE_NOTE_ARRIVING;
+	p->inactive.stream_id = params->arriving;
+	strncpy(p->inactive.peer, params->peer, sizeof(p->inactive.peer) - 1);
+	p->inactive_since = (uint64_t)time(NULL);
 }
 
 /**
@@ -353,6 +376,7 @@ void partition_make(struct system *system,
 	p->imaged = params->suspended;
 	p->state = PARTITION_MAKING;
 	p->description = json_incref(params->description);
+	set_config(p, params);
 	TAILQ_INIT(&p->waits);
 	make->p = p;
 	make->content = params->content;
@@ -376,6 +400,8 @@ err_free:
 	free(make);
 	if (p) {
 		json_decref(p->description);
+		json_decref(p->config);
+		json_decref(p->history);
 		json_decref(p->guest);
 	}
 	free(p);
@@ -599,7 +625,7 @@ void partition_activate(struct partition *p, struct rpc_request *req)
 
 	if (partition_busy(p, req))
 		return;
-	if (p->state != PARTITION_NOT_ACTIVATED) {
+	if (p->state != PARTITION_NOT_ACTIVATED || inactive_migrating(p)) {
 		rpc_fail(req, RPC_STATE, "partition %s is %s, not Not Activated",
 			 p->name, partition_state_name(p));
 		return;

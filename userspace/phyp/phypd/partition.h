@@ -5,6 +5,7 @@
 #ifndef _PHYPD_PARTITION_H
 #define _PHYPD_PARTITION_H
 
+#include "phyp/phypd/config.h"
 #include "phyp/phypd/guest.h"
 #include "phyp/phypd/home.h"
 #include "phyp/phypd/image_dir.h"
@@ -73,6 +74,10 @@ struct partition_wait;
  * @waits:	requests that wait for a state
  * @sample_ns, @sample_steps, @dirty_rate: last measurement of the rate
  * @description: what it was made from, for partition.describe
+ * @config:	what moves as its profile, or NULL
+ * @history:	of its moves, an array, or NULL
+ * @inactive:	the migration that it is in without executing
+ * @inactive_since: when that began, seconds since 1970
  */
 struct partition {
 	TAILQ_ENTRY(partition) link;
@@ -111,6 +116,10 @@ struct partition {
 	uint64_t sample_steps;
 	uint64_t dirty_rate;
 	json_t *description;
+	json_t *config;
+	json_t *history;
+	struct image_note inactive;
+	uint64_t inactive_since;
 };
 
 struct partition *partition_find(struct system *system, const char *name);
@@ -131,6 +140,10 @@ bool partition_moving(const struct partition *p);
  * @guest:	in place of it, or NULL; a reference is taken
  * @content:	its descriptor belongs to partition_make() from the call on
  * @description: the parameters as they were given; a reference is taken
+ * @config:	or NULL; a reference is taken
+ * @history:	or NULL; a reference is taken
+ * @arriving:	stream id of an inactive migration, or 0
+ * @peer:	the system that it comes from then, or ""
  */
 struct partition_params {
 	const char *name;
@@ -143,6 +156,10 @@ struct partition_params {
 	json_t *guest;
 	struct content content;
 	json_t *description;
+	json_t *config;
+	json_t *history;
+	uint64_t arriving;
+	const char *peer;
 };
 
 /* Each answers @req, now or later */
@@ -169,7 +186,10 @@ int partition_make_home(struct partition *p, bool shell);
 void partition_take_home(struct partition *p);
 void partition_leave(struct partition *p, struct rpc_request *req, json_t *answer);
 
-/* mgmt_partition.c: what partition.create takes, from an image */
+/* mgmt_partition.c */
+struct partition *mgmt_find_partition(struct rpc_request *req, const json_t *params,
+				      struct system *system);
+/* What partition.create takes, from an image */
 int mgmt_partition_parse(const json_t *description, struct partition *p);
 
 /* partition_home.c */

@@ -140,6 +140,8 @@ void partition_started(struct partition *p, const char *error)
 		rpc_fail(req, RPC_FAILED, "partition %s: %s", p->name, error);
 	} else {
 		p->state = PARTITION_RUNNING;
+		if (p->config)
+			json_object_set_new(p->config, "activated", json_true());
 		log_info("partition %s: activated", p->name);
 		rpc_reply(req, NULL);
 	}

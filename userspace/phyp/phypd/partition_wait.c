@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "common/util.h"
+#include "phyp/phypd/inactive.h"
 #include "phyp/phypd/partition.h"
 #include "phyp/phypd/stream.h"
 
@@ -45,6 +46,14 @@ static void measure_rate(struct partition *p, uint64_t steps)
 					   (double)elapsed);
 	p->sample_ns = now;
 	p->sample_steps = steps;
+}
+
+/* Which way it goes, and where the other end is */
+static void set_migration(json_t *json, const struct image_note *note)
+{
+	json_object_set_new(json, note->type == IMAGE_NOTE_ARRIVING ? "arriving" : "departing",
+			    rpc_json_stream_id(note->stream_id));
+	json_object_set_new(json, "peer", json_string(note->peer));
 }
 
 /**
@@ -84,12 +93,10 @@ json_t *partition_json(struct partition *p)
 		"last_step_ns", rpc_json_u64(stats.last_step_ns));
 	if (json && p->damaged)
 		json_object_set_new(json, "problem", json_string(p->damaged));
-	if (json && p->note.type != IMAGE_NOTE_NONE) {
-		json_object_set_new(json, p->note.type == IMAGE_NOTE_ARRIVING ?
-				    "arriving" : "departing",
-				    rpc_json_stream_id(p->note.stream_id));
-		json_object_set_new(json, "peer", json_string(p->note.peer));
-	}
+	if (json && p->note.type != IMAGE_NOTE_NONE)
+		set_migration(json, &p->note);
+	if (json && inactive_migrating(p))
+		set_migration(json, &p->inactive);
 	if (json && p->home && p->home->ops->describe)
 		p->home->ops->describe(p->home, json);
 	return json;

@@ -6,9 +6,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/log.h"
 #include "common/util.h"
+#include "phyp/phypd/history.h"
+#include "phyp/phypd/inventory.h"
 #include "phyp/phypd/stream.h"
 #include "vasi_codec.h"
 
@@ -87,6 +90,18 @@ unsigned int streams_active(const struct system *system,
 		if ((!device || s->device == device) && !stream_is_final(s))
 			count++;
 	return count;
+}
+
+/**
+ * streams_max() - how many streams may be active at a time
+ * @system:	as its description says, or else what its devices serve
+ */
+unsigned int streams_max(const struct system *system)
+{
+	return (unsigned int)inventory_number(system->params.inventory,
+					      "num_active_migrations_supported",
+					      (uint64_t)system->params.streams *
+					      system->device_count);
 }
 
 /* What the ownership record says; the source has none */
@@ -250,6 +265,7 @@ int stream_make(struct system *system, struct partition *p,
 	new->role = params->role;
 	new->hibernated = params->hibernated;
 	new->device = device;
+	new->created = (uint64_t)time(NULL);
 	memcpy(new->partition_name, p->name, sizeof(new->partition_name));
 	new->park_timeout_ns = park_timeout_ms * NSEC_PER_MSEC;
 	if (new->park_timeout_ns) {
@@ -378,6 +394,8 @@ void streams_state_changed(void *ctx, struct phyp_stream *stream,
 	TAILQ_FOREACH(s, &system->streams, link) {
 		if (s->phyp != stream || !s->partition)
 			continue;
+		if (new == VASI_STATE_COMPLETED || new == VASI_STATE_ABORTED)
+			history_add_stream(s);
 		partition_stream(s->partition, s->id, new);
 		partition_wake(s->partition);
 	}

@@ -15,6 +15,7 @@
  * @role:	this side
  * @hibernated:	its partition is suspended
  * @peer:	name of the other system, or ""
+ * @created:	seconds since 1970
  * @partition:	the partition, while it is on this system
  * @partition_name: its name, for good
  * @device:	whose movers may open it
@@ -30,6 +31,7 @@ struct managed_stream {
 	enum phyp_role role;
 	bool hibernated;
 	char peer[PARTITION_NAME_BYTES];
+	uint64_t created;
 	struct partition *partition;
 	char partition_name[PARTITION_NAME_BYTES];
 	struct device *device;
@@ -50,6 +52,8 @@ json_t *stream_state_json(const struct managed_stream *s);
 /* Streams of the system, or of a device, that are not final */
 unsigned int streams_active(const struct system *system,
 			    const struct device *device);
+/* How many may be active on the system */
+unsigned int streams_max(const struct system *system);
 int stream_make(struct system *system, struct partition *p,
 		struct device *device, const struct phyp_stream_params *params,
 		uint64_t park_timeout_ms, struct managed_stream **stream);

@@ -22,6 +22,7 @@
 #define SYSTEM_MAX_DEVICES	64
 
 struct device;
+struct inventory;
 struct partition;
 struct managed_stream;
 
@@ -43,6 +44,7 @@ struct managed_stream;
  * @qemu:	program that runs guests
  * @userfaultfd: device that makes pages that are missing known
  * @qemu_plugin: its plug-in; NULL = there are no guests
+ * @inventory:	what else it has; NULL = nothing is known of that
  */
 struct system_params {
 	const char *name;
@@ -61,6 +63,7 @@ struct system_params {
 	const char *qemu;
 	const char *qemu_plugin;
 	const char *userfaultfd;
+	struct inventory *inventory;
 };
 
 /**
@@ -110,19 +113,30 @@ int system_create(const struct system_params *params, sd_event *event,
 		  struct system **system);
 int system_serve(struct system *system);
 void system_destroy(struct system *system);
+/* start.c: makes what the description has; @done once, 0 or a negative errno */
+int system_start_partitions(struct system *system,
+			    void (*done)(struct system *system, int error));
 /* Any thread: let the loop look at the partitions that have something to tell */
 void system_wake(struct system *system);
 
-/* mgmt_partition.c, mgmt_stream.c, mgmt_system.c: methods, by rpc_method table */
+/* mgmt_*.c: methods, by rpc_method table */
 extern const struct rpc_param mgmt_create_params[];
 extern const struct rpc_param mgmt_reserve_params[];
 extern const struct rpc_param mgmt_name_params[];
+extern const struct rpc_param mgmt_list_params[];
 extern const struct rpc_param mgmt_wait_params[];
 extern const struct rpc_param mgmt_compare_params[];
 extern const struct rpc_param mgmt_tell_params[];
 extern const struct rpc_param mgmt_stream_params[];
 extern const struct rpc_param mgmt_stream_id_params[];
 extern const struct rpc_param mgmt_recover_params[];
+extern const struct rpc_param mgmt_attach_params[];
+extern const struct rpc_param mgmt_detach_params[];
+extern const struct rpc_param mgmt_change_params[];
+extern const struct rpc_param mgmt_configure_params[];
+extern const struct rpc_param mgmt_note_params[];
+extern const struct rpc_param mgmt_depart_params[];
+extern const struct rpc_param mgmt_inactive_params[];
 extern const struct rpc_method mgmt_methods[];
 
 void mgmt_partition_create(struct rpc_request *req, const json_t *params,
@@ -171,5 +185,17 @@ void mgmt_stream_recover(struct rpc_request *req, const json_t *params,
 			 void *data);
 void mgmt_stream_end(struct rpc_request *req, const json_t *params,
 		     void *data);
+void mgmt_system_inventory(struct rpc_request *req, const json_t *params, void *data);
+void mgmt_vios_attach(struct rpc_request *req, const json_t *params, void *data);
+void mgmt_vios_detach(struct rpc_request *req, const json_t *params, void *data);
+void mgmt_vios_settle(struct rpc_request *req, const json_t *params, void *data);
+void mgmt_vios_change(struct rpc_request *req, const json_t *params, void *data);
+void mgmt_partition_config(struct rpc_request *req, const json_t *params, void *data);
+void mgmt_partition_configure(struct rpc_request *req, const json_t *params, void *data);
+void mgmt_partition_history(struct rpc_request *req, const json_t *params, void *data);
+void mgmt_partition_note(struct rpc_request *req, const json_t *params, void *data);
+void mgmt_partition_depart(struct rpc_request *req, const json_t *params, void *data);
+void mgmt_partition_stay(struct rpc_request *req, const json_t *params, void *data);
+void mgmt_partition_arrived(struct rpc_request *req, const json_t *params, void *data);
 
 #endif /* _PHYPD_SYSTEM_H */
