@@ -180,6 +180,9 @@ void listing_print(const struct listing *listing, const char *const *known,
  * @suspended:	it is suspended, and stays so
  * @id:		the stream, once it has one
  * @reserved:	the shell, or the partition, on the target is ours
+ * @target_lpar_id: its id there
+ * @verbose:	tell each step
+ * @step:	the last that began (step.h), 0 = none
  * @told:	its agent was told that it moves
  */
 struct plan {
@@ -196,6 +199,9 @@ struct plan {
 	bool suspended;
 	char id[RPC_STREAM_ID_BYTES];
 	bool reserved;
+	int64_t target_lpar_id;
+	bool verbose;
+	unsigned int step;
 	bool told;
 };
 

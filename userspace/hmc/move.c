@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include "common/util.h"
+#include "hmc/adapters.h"
 #include "hmc/console.h"
+#include "hmc/move.h"
+#include "hmc/step.h"
 
 #define LOOK_MS		250		/* between two updates of the progress bar */
 #define MOVING_MS	8000		/* for the movers to find each other */
@@ -17,49 +20,7 @@
 #define SETTLE_MS	15000		/* for the platforms to agree */
 #define BAR_WIDTH	22		/* the line fits 80 columns */
 
-static const char *partition_name(const struct plan *plan)
-{
-	return text_of(plan->partition, "name");
-}
-
-/* ---- What is made on the target ---- */
-
-/* One that is just being removed is not shown any more, but its name is taken */
-static bool name_is_shown(const struct plan *plan)
-{
-	struct rpc_error err;
-
-	return !system_call(plan->target, "partition.show",
-			    json_pack("{s:s}", "name", partition_name(plan)), NULL, &err) ||
-	       err.code != RPC_NOT_FOUND;
-}
-
-/* The partition keeps its id where that is free */
-static int make_on_target(struct plan *plan, const char *method, const char *what)
-{
-	uint64_t deadline = now_ns() + SETTLE_MS * NSEC_PER_MSEC;
-	json_t *params = json_deep_copy(plan->description);
-	struct rpc_error err;
-	int ret;
-
-	if (plan->suspended)
-		json_object_set_new(params, "suspended", json_true());
-	ret = system_call(plan->target, method, json_incref(params), NULL, &err);
-	while (ret && err.code == RPC_EXISTS) {
-		/* The first time because of the id, perhaps */
-		if (json_object_del(params, "lpar_id")) {
-			if (name_is_shown(plan) || now_ns() > deadline)
-				break;
-			sleep_ms(10);
-		}
-		ret = system_call(plan->target, method, json_incref(params), NULL, &err);
-	}
-	json_decref(params);
-	if (ret)
-		call_message(plan->target, what, &err);
-	plan->reserved = !ret;
-	return ret;
-}
+/* ---- What is made on both sides ---- */
 
 static json_t *stream_params(const struct plan *plan, bool source)
 {
@@ -70,7 +31,7 @@ static json_t *stream_params(const struct plan *plan, bool source)
 				    "role", source ? "source" : "target",
 				    "peer", source ? plan->target->name :
 						     plan->source->name,
-				    "partition", partition_name(plan),
+				    "partition", text_of(plan->partition, "name"),
 				    "device", source ? plan->source_msp->device :
 						       plan->target_msp->device,
 				    "peer_stream_major",
@@ -266,42 +227,24 @@ static int begin_active(struct plan *plan, const struct move_options *options)
 	int ret;
 
 	ret = choose_id(plan->id);
-	if (!ret)
-		ret = make_on_target(plan, "partition.reserve", "reserve the shell partition");
-	if (!ret)
-		ret = make_stream(plan, false, options);
+	if (ret)
+		return ret;
+	step_begin(plan, STEP_PROFILE);
+	ret = shell_reserve(plan, options);
+	if (ret)
+		return ret;
+	step_begin(plan, STEP_VIRTUAL_IO);
+	ret = adapters_attach(plan);
+	if (ret)
+		return ret;
+	step_begin(plan, STEP_MOVERS);
+	ret = make_stream(plan, false, options);
 	if (!ret)
 		ret = make_stream(plan, true, options);
 	if (!ret)
 		ret = move_start_movers(plan, options);
 	if (!ret && takes_part(plan, options))
 		ret = tell_partition(plan);
-	return ret;
-}
-
-/* The definition moves; the target sets memory aside when it makes it */
-static int move_inactive(struct plan *plan)
-{
-	json_t *name = json_pack("{s:s}", "name", partition_name(plan));
-	struct rpc_error err, undo_err;
-	int ret;
-
-	ret = make_on_target(plan, "partition.create", "create the partition");
-	if (ret)
-		goto free_name;
-	ret = system_call(plan->source, "partition.remove", json_incref(name), NULL, &err);
-	if (!ret)
-		goto free_name;
-	call_message(plan->source, "remove the partition", &err);
-	if (!err.code)
-		message("LPM0205",
-			"Partition %s is now defined on system %s too, and it is not known whether still on %s. When both answer, remove one of them.",
-			partition_name(plan), plan->target->name, plan->source->name);
-	else if (system_call(plan->target, "partition.remove", json_incref(name), NULL,
-			     &undo_err))
-		call_message(plan->target, "remove what was made there", &undo_err);
-free_name:
-	json_decref(name);
 	return ret;
 }
 
@@ -317,24 +260,25 @@ free_name:
  */
 int move_start(struct plan *plan, const struct move_options *options)
 {
+	plan->verbose = options->verbose;
 	if (!plan->active) {
-		if (move_inactive(plan))
+		if (move_inactive(plan, options))
 			return EXIT_FAILED;
 		if (options->verbose)
 			printf("partition %s is now defined on system %s\n",
-			       partition_name(plan), plan->target->name);
+			       text_of(plan->partition, "name"), plan->target->name);
 		return EXIT_DONE;
 	}
 	if (!begin_active(plan, options)) {
 		if (options->verbose)
-			printf("partition %s moves as stream %s\n", partition_name(plan),
+			printf("partition %s moves as stream %s\n", text_of(plan->partition, "name"),
 			       plan->id);
 		return EXIT_DONE;
 	}
 	if (undo(plan))
 		message("LPM0205",
 			"What had been begun could not be undone altogether. Run migrlpar -o r -m %s -p %s.",
-			plan->source->name, partition_name(plan));
+			plan->source->name, text_of(plan->partition, "name"));
 	return EXIT_FAILED;
 }
 
@@ -416,6 +360,7 @@ static void watch(struct plan *plan, const struct move_options *options)
 			     json_pack("{s:s}", "stream_id", plan->id), &status, &err))
 			break;
 		ended = mover_ended(status);
+		step_follow(plan, status);
 		if (bar)
 			draw_bar(status);
 		if (ended && *text_of(status, "error"))
@@ -459,12 +404,12 @@ static int conclude_elsewhere(const struct plan *plan)
 	struct rpc_error err;
 
 	if (system_call(plan->source, "partition.show",
-			json_pack("{s:s}", "name", partition_name(plan)), NULL, &err) &&
+			json_pack("{s:s}", "name", text_of(plan->partition, "name")), NULL, &err) &&
 	    err.code == RPC_NOT_FOUND)
 		return EXIT_DONE;
 	message("LPM0203",
 		"The migration of partition %s was ended by another command; it is still on system %s.",
-		partition_name(plan), plan->source->name);
+		text_of(plan->partition, "name"), plan->source->name);
 	return EXIT_FAILED;
 }
 
@@ -482,22 +427,22 @@ static int conclude(struct plan *plan, bool verbose)
 		if (finish(plan, true))
 			message("LPM0209",
 				"Partition %s has migrated to system %s, but not everything could be cleaned up. lslparmigr -r lpar -m %s does the rest.",
-				partition_name(plan), plan->target->name, plan->source->name);
+				text_of(plan->partition, "name"), plan->target->name, plan->source->name);
 		else if (verbose)
-			printf("partition %s is now on system %s\n", partition_name(plan),
+			printf("partition %s is now on system %s\n", text_of(plan->partition, "name"),
 			       plan->target->name);
 	} else if (stream && stream_is(stream, "Aborted")) {
 		message_partition(plan, stream);
 		if (!undo(plan))
 			message("LPM0203",
 				"The migration of partition %s failed: it %s on system %s, and system %s is as before. Correct what is named above, and repeat it.",
-				partition_name(plan), plan->suspended ? "is suspended" : "runs",
+				text_of(plan->partition, "name"), plan->suspended ? "is suspended" : "runs",
 				plan->source->name, plan->target->name);
 	} else {
 		message("LPM0206",
 			"The migration of partition %s was interrupted (the source's stream is %s): nothing was changed. Run migrlpar -o r -m %s -p %s.",
-			partition_name(plan), stream ? text_of(stream, "state") : "not known",
-			plan->source->name, partition_name(plan));
+			text_of(plan->partition, "name"), stream ? text_of(stream, "state") : "not known",
+			plan->source->name, text_of(plan->partition, "name"));
 	}
 	json_decref(stream);
 	return status;

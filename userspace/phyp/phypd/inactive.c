@@ -64,6 +64,29 @@ bool inactive_is_full(const struct system *system, struct rpc_request *req)
 }
 
 /**
+ * inactive_may_remove() - may a partition be removed?
+ * @p:		partition
+ * @stream_id:	that its removal is part of, or 0: of none
+ * @req:	answered if not
+ *
+ * Of an inactive migration the removal on the source is what decides: it must not
+ * happen when that has been given up, nor by somebody who does not know of it.
+ */
+bool inactive_may_remove(struct partition *p, uint64_t stream_id,
+			 struct rpc_request *req)
+{
+	if (p->inactive.stream_id == stream_id)
+		return true;
+	if (!inactive_migrating(p))
+		rpc_fail(req, RPC_STATE, "partition %s does not migrate in stream %016" PRIx64,
+			 p->name, stream_id);
+	else
+		rpc_fail(req, RPC_STATE, "partition %s migrates in stream %016" PRIx64,
+			 p->name, p->inactive.stream_id);
+	return false;
+}
+
+/**
  * inactive_depart() - a partition begins to migrate
  * @p:		partition in Not Activated
  * @stream_id:	of the migration; asked again for the same one, the answer is the same

@@ -14,6 +14,10 @@ unsigned int inactive_max(const struct system *system);
 /* Are there as many as may be?  Then @req is answered */
 bool inactive_is_full(const struct system *system, struct rpc_request *req);
 
+/* May it be removed?  If not, @req is answered */
+bool inactive_may_remove(struct partition *p, uint64_t stream_id,
+			 struct rpc_request *req);
+
 /* Each answers @req */
 void inactive_depart(struct partition *p, uint64_t stream_id, const char *peer,
 		     struct rpc_request *req);

@@ -91,6 +91,12 @@ const struct rpc_param mgmt_list_params[] = {
 	{ }
 };
 
+const struct rpc_param mgmt_remove_params[] = {
+	NAME_PARAM,
+	{ "stream_id", .type = RPC_STREAM_ID },
+	{ }
+};
+
 const struct rpc_param mgmt_wait_params[] = {
 	NAME_PARAM,
 	{ "state", RPC_STRING, .one_of = wait_states },
@@ -442,7 +448,7 @@ void mgmt_partition_remove(struct rpc_request *req, const json_t *params,
 {
 	struct partition *p = mgmt_find_partition(req, params, data);
 
-	if (p)
+	if (p && inactive_may_remove(p, rpc_get_stream_id(params, "stream_id"), req))
 		partition_remove(p, req);
 }
 

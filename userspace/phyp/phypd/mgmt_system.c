@@ -91,7 +91,7 @@ const struct rpc_method mgmt_methods[] = {
 	{ "partition.shutdown", mgmt_partition_shutdown, mgmt_name_params },
 	{ "partition.suspend", mgmt_partition_suspend, mgmt_name_params },
 	{ "partition.resume", mgmt_partition_resume, mgmt_name_params },
-	{ "partition.remove", mgmt_partition_remove, mgmt_name_params },
+	{ "partition.remove", mgmt_partition_remove, mgmt_remove_params },
 	{ "partition.list", mgmt_partition_list, mgmt_list_params },
 	{ "partition.show", mgmt_partition_show, mgmt_name_params },
 	{ "partition.describe", mgmt_partition_describe, mgmt_name_params },

@@ -124,6 +124,7 @@ extern const struct rpc_param mgmt_create_params[];
 extern const struct rpc_param mgmt_reserve_params[];
 extern const struct rpc_param mgmt_name_params[];
 extern const struct rpc_param mgmt_list_params[];
+extern const struct rpc_param mgmt_remove_params[];
 extern const struct rpc_param mgmt_wait_params[];
 extern const struct rpc_param mgmt_compare_params[];
 extern const struct rpc_param mgmt_tell_params[];
