@@ -415,13 +415,15 @@ class Lab:
     @config: mspd's configuration, a dict for both
     @guests: partitions may be QEMU guests, if the plug-in was built
     @qemu: a program that is QEMU and plug-in in one
+    @systems: descriptions of the systems by name (lib/inventory.py); they say how much
+        memory there is, so that @phyp must not
     """
 
     ids = itertools.count(1)
     references = {}
 
     def __init__(self, phyp=(), msp=(), links=False, config=None, guests=True,
-                 qemu=None):
+                 qemu=None, systems=None):
         self.guests = guests
         self.qemu = qemu
         self.root = os.geteuid() == 0
@@ -438,7 +440,8 @@ class Lab:
         try:
             for name in "AB":
                 self.systems.append(System(
-                    self, name, self.side(phyp, name),
+                    self, name,
+                    self.side(phyp, name) + self.describe(systems, name),
                     self.side(msp, name) + self.configure(config, name)))
             self.a, self.b = self.systems
             self.a.trust(self.b.identity)
@@ -461,6 +464,13 @@ class Lab:
             return []
         lines = "".join("%s = %s\n" % item for item in config.items())
         return ["--config", self.file("mspd-%s.conf" % name, lines.encode())]
+
+    def describe(self, systems, name):
+        """vasi-phypd's arguments for what a system has."""
+        if not systems or name not in systems:
+            return []
+        data = json.dumps(systems[name]).encode()
+        return ["--system", self.file("system-%s.json" % name, data)]
 
     @staticmethod
     def side(arguments, name):
