@@ -151,23 +151,6 @@ const struct msp *find_mover(const struct managed_system *system,
 const char *lpar_state(const json_t *partition);
 
 /**
- * struct listing - how a list command prints
- * @fields:	for -F, separated by commas; NULL: all, with their names
- * @values:	-F was given
- * @header:	--header was given
- */
-struct listing {
-	const char *fields;
-	bool values;
-	bool header;
-};
-
-int listing_check(const struct command *command, const struct listing *listing,
-		  const char *const *known);
-void listing_print(const struct listing *listing, const char *const *known,
-		   const json_t *records);
-
-/**
  * struct plan - a migration, as validation found it
  * @source: @target: the systems
  * @source_msp: @target_msp: the movers; NULL for an inactive one
