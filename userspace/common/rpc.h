@@ -183,5 +183,7 @@ struct rpc_error {
 
 int rpc_client_call(const char *path, const char *method, json_t *params,
 		    int timeout_ms, json_t **result, struct rpc_error *err);
+int rpc_client_call_fd(int fd, const char *method, json_t *params, int timeout_ms,
+		       json_t **result, struct rpc_error *err);
 
 #endif /* _RPC_H */

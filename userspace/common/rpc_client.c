@@ -205,6 +205,32 @@ static char *build_request(const char *method, json_t *params)
 	return line;
 }
 
+/* The request as a line, or NULL with @err filled in; takes @params over */
+static char *prepare(const char *method, json_t *params, int timeout_ms, uint64_t *deadline,
+		     struct rpc_error *err)
+{
+	char *line;
+
+	err->code = 0;
+	err->error = 0;
+	err->text[0] = '\0';
+	*deadline = timeout_ms < 0 ? 0 : now_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
+	if (!params)
+		params = json_object();
+	line = build_request(method, params);
+	json_decref(params);
+	if (!line) {
+		call_failed(err, -EINVAL,
+			    "the request cannot be built: no memory, or text that is not UTF-8");
+		return NULL;
+	}
+	if (strlen(line) <= RPC_MAX_LINE + 1)
+		return line;
+	call_failed(err, -EMSGSIZE, "request longer than %u bytes", RPC_MAX_LINE);
+	free(line);
+	return NULL;
+}
+
 /**
  * rpc_client_call() - call a method and wait for its answer
  * @path:	the server's socket
@@ -222,26 +248,12 @@ static char *build_request(const char *method, json_t *params)
 int rpc_client_call(const char *path, const char *method, json_t *params,
 		    int timeout_ms, json_t **result, struct rpc_error *err)
 {
-	uint64_t deadline = 0;
-	char *line;
+	uint64_t deadline;
+	char *line = prepare(method, params, timeout_ms, &deadline, err);
 	int fd, ret;
 
-	err->code = 0;
-	err->error = 0;
-	err->text[0] = '\0';
-	if (timeout_ms >= 0)
-		deadline = now_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
-	if (!params)
-		params = json_object();
-	line = build_request(method, params);
-	json_decref(params);
 	if (!line)
-		return call_failed(err, -EINVAL,
-				   "the request cannot be built: no memory, or text that is not UTF-8");
-	if (strlen(line) > RPC_MAX_LINE + 1) {
-		ret = call_failed(err, -EMSGSIZE, "request longer than %u bytes", RPC_MAX_LINE);
-		goto free_line;
-	}
+		return err->error;
 	fd = unix_connect(path, SOCK_STREAM);
 	if (fd < 0) {
 		ret = connect_failed(err, fd, path);
@@ -250,6 +262,33 @@ int rpc_client_call(const char *path, const char *method, json_t *params,
 	ret = exchange(fd, line, strlen(line), deadline, result, err);
 	close(fd);
 free_line:
+	free(line);
+	return ret;
+}
+
+/**
+ * rpc_client_call_fd() - as rpc_client_call(), on a connection that there is
+ * @fd:		a non-blocking stream socket; not to be used again if the call itself
+ *		failed
+ * @method:	its name
+ * @params:	an object, taken over (also on failure); NULL = none
+ * @timeout_ms:	for all of it; negative = wait for ever
+ * @result:	NULL, or set on success to the result, a reference of the caller's
+ * @err:	filled in on failure
+ *
+ * Context: blocks.
+ * Return: as rpc_client_call().
+ */
+int rpc_client_call_fd(int fd, const char *method, json_t *params, int timeout_ms,
+		       json_t **result, struct rpc_error *err)
+{
+	uint64_t deadline;
+	char *line = prepare(method, params, timeout_ms, &deadline, err);
+	int ret;
+
+	if (!line)
+		return err->error;
+	ret = exchange(fd, line, strlen(line), deadline, result, err);
 	free(line);
 	return ret;
 }

@@ -15,6 +15,7 @@
 #include "common/rpc_internal.h"
 #include "common/unixsock.h"
 #include "hmc/console.h"
+#include "hmc/remote.h"
 
 #define NAME_PARAM	{ "name", RPC_STRING, true, .min = 1, .max = NAME_BYTES - 1 }
 #define SOCKET_PARAM	{ "socket", RPC_STRING, true, .min = 1, .max = (int64_t)UNIX_PATH_BYTES }
@@ -201,6 +202,7 @@ int console_open(const char *path, struct console *console)
 
 void console_close(struct console *console)
 {
+	console_drop_remotes(console);
 	if (console->fd >= 0)
 		close(console->fd);
 	free(console->systems);

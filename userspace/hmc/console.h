@@ -30,6 +30,8 @@ enum exit_code {
 	EXIT_USAGE	= 2,	/* wrong usage, or an unusable console file */
 };
 
+struct remote;
+
 /**
  * struct msp - a mover service partition
  * @name:	of the partition
@@ -37,6 +39,8 @@ enum exit_code {
  * @socket:	control socket of its mspd
  * @device:	its VASI device, as the system's vasi-phypd names it
  * @address:	where other MSPs reach it: an IPv4 or IPv6 address
+ * @remote:	the console through which it is reached, NULL = this one
+ * @system:	with @remote: name of its system there
  * @deadline_ns: calls are answered by then, of now_ns(); 0 = never
  */
 struct msp {
@@ -44,6 +48,8 @@ struct msp {
 	const char *socket;
 	const char *device;
 	const char *address;
+	struct remote *remote;
+	const char *system;
 	uint32_t lpar_id;
 	uint64_t deadline_ns;
 };
@@ -54,6 +60,7 @@ struct msp {
  * @socket:	management socket of its vasi-phypd
  * @msps:	its movers
  * @nmsps:	how many, may be 0
+ * @remote:	the console through which it is reached, NULL = this one
  * @deadline_ns: calls are answered by then, of now_ns(); 0 = never
  */
 struct managed_system {
@@ -61,6 +68,7 @@ struct managed_system {
 	const char *socket;
 	struct msp msps[CONSOLE_MSPS];
 	size_t nmsps;
+	struct remote *remote;
 	uint64_t deadline_ns;
 };
 
@@ -68,12 +76,14 @@ struct managed_system {
  * struct console - the console file
  * @systems:	in the file's order
  * @nsystems:	how many
+ * @remotes:	other consoles whose systems are among them (hmc/remote.h)
  * @root:	the file as JSON; holds the strings
  * @fd:		the file; its lock keeps two commands from cleaning up at once
  */
 struct console {
 	struct managed_system *systems;
 	size_t nsystems;
+	struct remote *remotes;
 	json_t *root;
 	int fd;
 };

@@ -4,30 +4,30 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/util.h"
 #include "hmc/console.h"
+#include "hmc/remote.h"
 
-/* A call that may take until @deadline_ns, and @most_ms */
-static int call_until(uint64_t deadline_ns, int most_ms, const char *socket,
-		      const char *method, json_t *params, json_t **result,
-		      struct rpc_error *err)
+/* How long a call may take until @deadline_ns, and @most_ms; -ETIME: it is over */
+static int time_left(uint64_t deadline_ns, int most_ms, struct rpc_error *err)
 {
 	uint64_t now = now_ns();
 
 	if (deadline_ns && deadline_ns <= now) {
 		/* Whoever set it tells */
 		*err = (struct rpc_error) { .error = -ETIME, .text = "the time is over" };
-		json_decref(params);
 		return -ETIME;
 	}
 	/* Rounded up: when it is over, the deadline is too */
 	if (deadline_ns)
 		most_ms = (int)min((deadline_ns - now) / NSEC_PER_MSEC + 1,
 				   (uint64_t)most_ms);
-	return rpc_client_call(socket, method, params, most_ms, result, err);
+	return most_ms;
 }
 
 /**
@@ -46,8 +46,16 @@ int system_call(const struct managed_system *system, const char *method,
 	/* One that is suspended is read for its stream */
 	bool makes = !strncmp(method, "partition.", 10) || !strcmp(method, "stream.create");
 
-	return call_until(system->deadline_ns, makes ? MAKE_TIMEOUT_MS : CALL_TIMEOUT_MS,
-			  system->socket, method, params, result, err);
+	int ms = time_left(system->deadline_ns, makes ? MAKE_TIMEOUT_MS : CALL_TIMEOUT_MS, err);
+
+	if (ms < 0) {
+		json_decref(params);
+		return ms;
+	}
+	if (system->remote)
+		return remote_call(system->remote, system->name, NULL, method, params, ms,
+				   result, err);
+	return rpc_client_call(system->socket, method, params, ms, result, err);
 }
 
 /**
@@ -63,8 +71,16 @@ int system_call(const struct managed_system *system, const char *method,
 int msp_call(const struct msp *msp, const char *method, json_t *params,
 	     json_t **result, struct rpc_error *err)
 {
-	return call_until(msp->deadline_ns, CALL_TIMEOUT_MS, msp->socket, method, params,
-			  result, err);
+	int ms = time_left(msp->deadline_ns, CALL_TIMEOUT_MS, err);
+
+	if (ms < 0) {
+		json_decref(params);
+		return ms;
+	}
+	if (msp->remote)
+		return remote_call(msp->remote, msp->system, msp->name, method, params, ms,
+				   result, err);
+	return rpc_client_call(msp->socket, method, params, ms, result, err);
 }
 
 /**
@@ -76,12 +92,42 @@ bool call_forbidden(const struct rpc_error *err)
 	return err->error == -EACCES || err->error == -EPERM;
 }
 
+/* What a system or mover of another console did not do is that console's failure */
+static void tell(const struct remote *remote, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void tell(const struct remote *remote, const char *code, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (remote)
+		message("HSCLA318", "The command sent to the destination console %s failed: %s %s",
+			remote_host(remote), code, text);
+	else
+		message(code, "%s", text);
+}
+
 static void forbidden_message(const struct managed_system *system, const char *whose,
 			      const struct rpc_error *err)
 {
-	message("HSCL350B",
-		"You are not authorised for %s%s: %s. Use this command as a member of that group.",
-		whose, system->name, err->text);
+	tell(system->remote, "HSCL350B",
+	     "You are not authorised for %s%s: %s. Use this command as a member of that group.",
+	     whose, system->name, err->text);
+}
+
+/* An older relay does not forward what its console does not know */
+static bool tell_lacking(const struct remote *remote, const struct rpc_error *err)
+{
+	if (!remote || err->code != RPC_METHOD_NOT_FOUND)
+		return false;
+	message("HSCLA335",
+		"The destination console %s lacks a capability: %s. Update it, or its systems.",
+		remote_host(remote), err->text);
+	return true;
 }
 
 /**
@@ -93,17 +139,17 @@ static void forbidden_message(const struct managed_system *system, const char *w
 void call_message(const struct managed_system *system, const char *what,
 		  const struct rpc_error *err)
 {
-	if (err->error == -ETIME)
+	if (err->error == -ETIME || tell_lacking(system->remote, err))
 		return;
 	if (call_forbidden(err))
 		forbidden_message(system, "system ", err);
 	else if (err->code)
-		message("LPM0102", "System %s refused to %s: %s (error %d).",
-			system->name, what, err->text, err->code);
+		tell(system->remote, "LPM0102", "System %s refused to %s: %s (error %d).",
+		     system->name, what, err->text, err->code);
 	else
-		message("LPM0101",
-			"System %s does not answer: %s; expected its vasi-phypd there. Start it, or correct the console file.",
-			system->name, err->text);
+		tell(system->remote, "LPM0101",
+		     "System %s does not answer: %s; expected its vasi-phypd there. Start it, or correct the console file.",
+		     system->name, err->text);
 }
 
 /**
@@ -116,17 +162,17 @@ void call_message(const struct managed_system *system, const char *what,
 void msp_message(const struct managed_system *system, const struct msp *msp,
 		 const char *what, const struct rpc_error *err)
 {
-	if (err->error == -ETIME)
+	if (err->error == -ETIME || tell_lacking(msp->remote, err))
 		return;
 	if (call_forbidden(err))
 		forbidden_message(system, "the movers of system ", err);
 	else if (err->code)
-		message("LPM0114", "Mover %s of system %s refused to %s: %s (error %d).",
-			msp->name, system->name, what, err->text, err->code);
+		tell(msp->remote, "LPM0114", "Mover %s of system %s refused to %s: %s (error %d).",
+		     msp->name, system->name, what, err->text, err->code);
 	else
-		message("LPM0110",
-			"Mover %s of system %s does not answer: %s. Start its mspd, or correct the console file.",
-			msp->name, system->name, err->text);
+		tell(msp->remote, "LPM0110",
+		     "Mover %s of system %s does not answer: %s. Start its mspd, or correct the console file.",
+		     msp->name, system->name, err->text);
 }
 
 const char *text_of(const json_t *object, const char *name)
