@@ -468,7 +468,7 @@ bool phyp_page_is_zero(const void *page, uint32_t bytes)
 	return true;
 }
 
-int phyp_pages_view_open(struct phyp_pages *p)
+int phyp_pages_view_open_empty(struct phyp_pages *p)
 {
 	int i, ret;
 
@@ -485,7 +485,15 @@ int phyp_pages_view_open(struct phyp_pages *p)
 	}
 	phyp_bitmap_remove(&p->view[i], 0, p->count);
 	__atomic_store_n(&p->view_used[i], true, __ATOMIC_SEQ_CST);
-	phyp_bitmap_merge(&p->view[i], &p->written);
+	return i;
+}
+
+int phyp_pages_view_open(struct phyp_pages *p)
+{
+	int i = phyp_pages_view_open_empty(p);
+
+	if (i >= 0)
+		phyp_bitmap_merge(&p->view[i], &p->written);
 	return i;
 }
 

@@ -107,6 +107,8 @@ void phyp_pages_count_from_here(struct phyp_pages *p);
 bool phyp_page_is_zero(const void *page, uint32_t bytes);
 /* Views: returns its number, or -ENOSPC; a new view has every page ever written */
 int phyp_pages_view_open(struct phyp_pages *p);
+/* Likewise, but it has only what is written from now on */
+int phyp_pages_view_open_empty(struct phyp_pages *p);
 void phyp_pages_view_close(struct phyp_pages *p, int view);
 
 static inline void *phyp_page(const struct phyp_pages *p, uint64_t page)

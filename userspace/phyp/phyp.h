@@ -187,6 +187,32 @@ int phyp_lpar_cancel(struct phyp_lpar *lpar, uint32_t reason);
 /* Pages marked at least once since the last reset of this counter; any thread */
 uint64_t phyp_lpar_written_since_resume(const struct phyp_lpar *lpar);
 
+/*
+ * A watch: which pages are written from now on.  It takes one of the partition's views
+ * (Documentation/dirty-map.rst), and neither sees nor changes what a stream will send.
+ */
+struct phyp_watch;
+
+/* -ENOSPC: every view is in use; -ENOMEM.  Ends before the partition does. */
+int phyp_watch_begin(struct phyp_lpar *lpar, struct phyp_watch **watch);
+/*
+ * Pages written since the last call, or the beginning.  With @count cells of the address
+ * space, all of one size, the pages of each are counted in @cells too.
+ */
+uint64_t phyp_watch_take(struct phyp_watch *watch, uint32_t *cells, unsigned int count);
+/* Different pages that phyp_watch_take() has told of since the beginning */
+uint64_t phyp_watch_unique(const struct phyp_watch *watch);
+void phyp_watch_end(struct phyp_watch *watch);
+/* Pages of each of so many cells; the last one may be smaller, or empty */
+uint64_t phyp_watch_cell_pages(const struct phyp_lpar *lpar, unsigned int count);
+/*
+ * Pages ever written, and about how many of them are not zero: of so many a few are
+ * looked at
+ */
+uint64_t phyp_lpar_written_pages(const struct phyp_lpar *lpar, uint64_t *filled);
+/* Pages that the stream of a source is still to send, by cell; false: there is none */
+bool phyp_lpar_left(const struct phyp_lpar *lpar, uint32_t *cells, unsigned int count);
+
 enum phyp_role {
 	PHYP_SOURCE = VASI_SERVICE_SOURCE_MOVER,
 	PHYP_TARGET = VASI_SERVICE_TARGET_MOVER,

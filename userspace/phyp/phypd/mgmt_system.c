@@ -7,6 +7,7 @@
 
 #include "phyp/phypd/device.h"
 #include "phyp/phypd/inactive.h"
+#include "phyp/phypd/partition.h"
 #include "phyp/phypd/stream.h"
 
 static json_t *devices_json(const struct system *system)
@@ -96,6 +97,7 @@ const struct rpc_method mgmt_methods[] = {
 	{ "partition.show", mgmt_partition_show, mgmt_name_params },
 	{ "partition.describe", mgmt_partition_describe, mgmt_name_params },
 	{ "partition.digest", mgmt_partition_digest, mgmt_name_params },
+	{ "partition.dirty", mgmt_partition_dirty, mgmt_dirty_params },
 	{ "partition.tell", mgmt_partition_tell, mgmt_tell_params },
 	{ "partition.compare", mgmt_partition_compare, mgmt_compare_params },
 	{ "partition.config", mgmt_partition_config, mgmt_name_params },

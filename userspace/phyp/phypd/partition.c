@@ -460,6 +460,7 @@ struct leave_job {
  */
 void partition_take_home(struct partition *p)
 {
+	partition_dirty_end(p, "it is not here any more");
 	if (p->home)
 		p->home->ops->destroy(p->home);
 	p->home = NULL;
@@ -738,6 +739,7 @@ void partitions_stop(struct system *system)
 
 	TAILQ_FOREACH(p, &system->partitions, link) {
 		partition_waits_end(p, RPC_FAILED, "the system is going down");
+		partition_dirty_end(p, "the system is going down");
 		going_down(&p->stop_request);
 		going_down(&p->start_request);
 		going_down(&p->image_request);

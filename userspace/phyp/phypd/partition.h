@@ -72,6 +72,7 @@ struct partition_wait;
  * @drop:	it is to go as soon as the loop has time
  * @woken:	set by any thread: there are events to take
  * @waits:	requests that wait for a state
+ * @measures:	of what it writes, under way (partition_dirty.c)
  * @sample_ns, @sample_steps, @dirty_rate: last measurement of the rate
  * @description: what it was made from, for partition.describe
  * @config:	what moves as its profile, or NULL
@@ -112,6 +113,7 @@ struct partition {
 	bool drop;
 	_Atomic bool woken;
 	TAILQ_HEAD(, partition_wait) waits;
+	LIST_HEAD(, dirty_measure) measures;
 	uint64_t sample_ns;
 	uint64_t sample_steps;
 	uint64_t dirty_rate;
@@ -176,6 +178,14 @@ void partition_tell(struct partition *p, const char *phase, uint64_t stream_id,
 		    uint64_t timeout_ms, struct rpc_request *req);
 void partition_wait(struct partition *p, const char *state,
 		    uint64_t timeout_ms, struct rpc_request *req);
+
+/* partition_dirty.c */
+extern const struct rpc_param mgmt_dirty_params[];
+void mgmt_partition_dirty(struct rpc_request *req, const json_t *params, void *data);
+/* The home has marked what was written */
+void partition_dirty_looked(struct partition *p);
+/* Nothing is measured any more; @why completes "partition NAME: " */
+void partition_dirty_end(struct partition *p, const char *why);
 
 /* For hibernate.c */
 struct partition *partition_new(struct system *system, const char *name);

@@ -212,7 +212,10 @@ static void home_demand(void *ctx, uint64_t offset)
 
 static void home_looked(void *ctx)
 {
-	phyp_lpar_looked(((struct partition *)ctx)->lpar);
+	struct partition *p = ctx;
+
+	phyp_lpar_looked(p->lpar);
+	partition_dirty_looked(p);
 }
 
 static void home_loaded(void *ctx, int error)
