@@ -216,18 +216,19 @@ def large(partitions=64, vioses=4, adapters=200):
     result["vioses"] = []
     for number in range(1, vioses + 1):
         one = dict(copy.deepcopy(server), name="vios%d" % number,
-                   lpar_id=number)
-        one["fc_ports"][0]["wwpn"] = "10000090fb%06x" % number
-        one["fc_ports"][0]["max_ports"] = adapters
-        one["adapters"] = [
-            {"slot_num": FIRST_SLOT + n, "adapter_type": "fc",
-             "remote_lpar_name": "part%d" % (n % partitions),
-             "remote_lpar_id": 21 + n % partitions,
-             "remote_slot_num": 20 + n // partitions, "fc_port": "fcs0"}
-            for n in range(adapters)]
+                   lpar_id=number, luns=[])
+        one["fc_ports"][0].update(wwpn="10000090fb%06x" % number, logins=[],
+                                  max_ports=adapters)
         result["vioses"].append(one)
     for number in range(partitions):
         add(result, partition("part%d" % number, 21 + number, npiv=True,
                               vnic=True, activate=False, memory=1 << 20,
                               program={"seed": 1, "steps": 1}))
+    for one in result["vioses"]:
+        while len(one["adapters"]) < adapters:
+            one["adapters"].append(
+                {"slot_num": free_slot(one), "adapter_type": "fc",
+                 "remote_lpar_name": "part0", "remote_lpar_id": 21,
+                 "remote_slot_num": 20 + len(one["adapters"]),
+                 "fc_port": "fcs0"})
     return result
