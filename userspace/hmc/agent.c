@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -83,24 +84,18 @@ int tell_agent(const struct managed_system *system, const struct plan *plan,
 /**
  * ask_partition() - may it move, as far as the partition is concerned?
  * @plan:	gets the id of a stream, which is only asked about
+ * @err:	why not: RPC_FAILED with its words, or it could not be asked
  *
- * Return: 0, or a negative errno; the user has been told.
+ * Return: 0, or a negative errno.
  */
-int ask_partition(struct plan *plan)
+int ask_partition(struct plan *plan, struct rpc_error *err)
 {
-	struct rpc_error err;
-	int ret;
+	int ret = choose_id(plan->id);
 
-	ret = choose_id(plan->id);
-	if (ret)
-		return ret;
-	ret = tell_agent(plan->source, plan, "check", CHECK_MS, &err);
-	if (ret && err.code == RPC_FAILED)
-		message("LPM0121",
-			"It is the partition that does not agree to migrate: %s. Correct that in the partition, or move it without asking with --suspend platform.",
-			err.text);
-	else if (ret)
-		call_message(plan->source, "ask the partition", &err);
+	if (!ret)
+		return tell_agent(plan->source, plan, "check", CHECK_MS, err);
+	*err = (struct rpc_error) { .error = ret };
+	snprintf(err->text, sizeof(err->text), "no random numbers: %s", strerror(-ret));
 	return ret;
 }
 

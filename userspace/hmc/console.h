@@ -22,6 +22,7 @@
 #define CONSOLE_MSPS		16		/* of a system */
 #define NAME_BYTES		32		/* of a system, an MSP or a partition */
 #define CALL_TIMEOUT_MS		10000
+#define CALL_TEXT_BYTES		1024		/* what is told of one that failed */
 #define MAKE_TIMEOUT_MS		600000		/* memory is set aside and zeroed */
 
 enum exit_code {
@@ -105,6 +106,8 @@ extern const struct command command_lslparmigr;
 extern const struct command command_lssyscfg;
 extern const struct command command_lshwres;
 extern const struct command command_chlparstate;
+extern const struct command command_messages;
+extern const struct command command_checks;
 
 /* Messages: a code, then what was found, what was expected, what to do */
 void message(const char *code, const char *fmt, ...)
@@ -131,6 +134,11 @@ void msp_message(const struct managed_system *system, const struct msp *msp,
 void call_message(const struct managed_system *system, const char *what,
 		  const struct rpc_error *err);
 bool call_forbidden(const struct rpc_error *err);
+const char *call_text(const struct managed_system *system, const char *what,
+		      const struct rpc_error *err, char text[CALL_TEXT_BYTES]);
+const char *msp_text(const struct managed_system *system, const struct msp *msp,
+		     const char *what, const struct rpc_error *err,
+		     char text[CALL_TEXT_BYTES]);
 
 /* Members of answers; "" and 0 when they are not there */
 const char *text_of(const json_t *object, const char *name);
@@ -147,6 +155,8 @@ struct partition_key {
 	uint32_t id;
 };
 
+int look_for_partition(const struct managed_system *system, const struct partition_key *key,
+		       json_t **partition, struct rpc_error *err);
 int find_partition(const struct managed_system *system,
 		   const struct partition_key *key, json_t **partition);
 int show_stream(const struct managed_system *system, const char *id,
@@ -257,7 +267,7 @@ bool takes_part(const struct plan *plan, const struct move_options *options);
 int tell_agent(const struct managed_system *system, const struct plan *plan,
 	       const char *phase, unsigned int timeout_ms, struct rpc_error *err);
 int choose_id(char id[RPC_STREAM_ID_BYTES]);
-int ask_partition(struct plan *plan);
+int ask_partition(struct plan *plan, struct rpc_error *err);
 void end_agent(const struct plan *plan);
 void message_partition(struct plan *plan, const json_t *stream);
 void hear_partition(const struct plan *plan);

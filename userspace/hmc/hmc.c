@@ -15,13 +15,16 @@ static const struct command *const commands[] = {
 	&command_lssyscfg,
 	&command_lshwres,
 	&command_chlparstate,
+	&command_messages,
+	&command_checks,
 };
 
 static const struct command hmc = {
 	.name = "hmc",
 	.usage = "Usage: hmc {migrlpar|lslparmigr|lssyscfg|lshwres|chlparstate} ARGUMENT...\n"
 		 "The commands of the management console; each can also be called by its name.\n"
-		 "COMMAND --help describes it.\n",
+		 "COMMAND --help describes it.\n"
+		 "hmc messages and hmc checks list what they may say, and what validation checks.\n",
 };
 
 static const struct command *find(const char *name)

@@ -93,41 +93,74 @@ bool call_forbidden(const struct rpc_error *err)
 }
 
 /* What a system or mover of another console did not do is that console's failure */
-static void tell(const struct remote *remote, const char *code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+static const char *put(const struct remote *remote, char text[CALL_TEXT_BYTES],
+		       const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 
-static void tell(const struct remote *remote, const char *code, const char *fmt, ...)
+static const char *put(const struct remote *remote, char text[CALL_TEXT_BYTES],
+		       const char *code, const char *fmt, ...)
 {
-	char text[1024];
+	int length = 0;
 	va_list ap;
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
 	if (remote)
-		message("HSCLA318", "The command sent to the destination console %s failed: %s %s",
-			remote_host(remote), code, text);
-	else
-		message(code, "%s", text);
+		length = snprintf(text, CALL_TEXT_BYTES,
+				  "The command sent to the destination console %s failed: %s ",
+				  remote_host(remote), code);
+	va_start(ap, fmt);
+	vsnprintf(text + length, (size_t)(CALL_TEXT_BYTES - length), fmt, ap);
+	va_end(ap);
+	return remote ? "HSCLA318" : code;
 }
 
-static void forbidden_message(const struct managed_system *system, const char *whose,
-			      const struct rpc_error *err)
+static const char *put_forbidden(const struct managed_system *system, const char *whose,
+				 const struct rpc_error *err, char text[CALL_TEXT_BYTES])
 {
-	tell(system->remote, "HSCL350B",
-	     "You are not authorised for %s%s: %s. Use this command as a member of that group.",
-	     whose, system->name, err->text);
+	return put(system->remote, text, "HSCL350B",
+		   "You are not authorised for %s%s: %s. Use this command as a member of that group.",
+		   whose, system->name, err->text);
 }
 
 /* An older relay does not forward what its console does not know */
-static bool tell_lacking(const struct remote *remote, const struct rpc_error *err)
+static bool is_lacking(const struct remote *remote, const struct rpc_error *err)
 {
-	if (!remote || err->code != RPC_METHOD_NOT_FOUND)
-		return false;
-	message("HSCLA335",
-		"The destination console %s lacks a capability: %s. Update it, or its systems.",
-		remote_host(remote), err->text);
-	return true;
+	return remote && err->code == RPC_METHOD_NOT_FOUND;
+}
+
+static const char *put_lacking(const struct remote *remote, const struct rpc_error *err,
+			       char text[CALL_TEXT_BYTES])
+{
+	snprintf(text, CALL_TEXT_BYTES,
+		 "The destination console %s lacks a capability: %s. Update it, or its systems.",
+		 remote_host(remote), err->text);
+	return "HSCLA335";
+}
+
+/**
+ * call_text() - the message about a system's call that failed
+ * @system:	the system
+ * @what:	was to be done
+ * @err:	why it failed
+ * @text:	set to what the user is to be told
+ *
+ * Return: its code; NULL: the time that the user allowed is over.
+ */
+const char *call_text(const struct managed_system *system, const char *what,
+		      const struct rpc_error *err, char text[CALL_TEXT_BYTES])
+{
+	if (err->error == -ETIME)
+		return NULL;
+	if (is_lacking(system->remote, err))
+		return put_lacking(system->remote, err, text);
+	if (call_forbidden(err))
+		return put_forbidden(system, "system ", err, text);
+	if (err->code)
+		return put(system->remote, text, "LPM0102",
+			   "System %s refused to %s: %s (error %d).", system->name, what,
+			   err->text, err->code);
+	return put(system->remote, text, "LPM0101",
+		   "System %s does not answer: %s; expected its vasi-phypd there. Start it, or correct the console file.",
+		   system->name, err->text);
 }
 
 /**
@@ -139,17 +172,40 @@ static bool tell_lacking(const struct remote *remote, const struct rpc_error *er
 void call_message(const struct managed_system *system, const char *what,
 		  const struct rpc_error *err)
 {
-	if (err->error == -ETIME || tell_lacking(system->remote, err))
-		return;
+	char text[CALL_TEXT_BYTES];
+	const char *code = call_text(system, what, err, text);
+
+	if (code)
+		message(code, "%s", text);
+}
+
+/**
+ * msp_text() - the message about a mover's call that failed
+ * @system:	the mover's system
+ * @msp:	the mover
+ * @what:	was to be done
+ * @err:	why it failed
+ * @text:	set to what the user is to be told
+ *
+ * Return: its code; NULL: the time that the user allowed is over.
+ */
+const char *msp_text(const struct managed_system *system, const struct msp *msp,
+		     const char *what, const struct rpc_error *err,
+		     char text[CALL_TEXT_BYTES])
+{
+	if (err->error == -ETIME)
+		return NULL;
+	if (is_lacking(msp->remote, err))
+		return put_lacking(msp->remote, err, text);
 	if (call_forbidden(err))
-		forbidden_message(system, "system ", err);
-	else if (err->code)
-		tell(system->remote, "LPM0102", "System %s refused to %s: %s (error %d).",
-		     system->name, what, err->text, err->code);
-	else
-		tell(system->remote, "LPM0101",
-		     "System %s does not answer: %s; expected its vasi-phypd there. Start it, or correct the console file.",
-		     system->name, err->text);
+		return put_forbidden(system, "the movers of system ", err, text);
+	if (err->code)
+		return put(msp->remote, text, "LPM0114",
+			   "Mover %s of system %s refused to %s: %s (error %d).", msp->name,
+			   system->name, what, err->text, err->code);
+	return put(msp->remote, text, "LPM0110",
+		   "Mover %s of system %s does not answer: %s. Start its mspd, or correct the console file.",
+		   msp->name, system->name, err->text);
 }
 
 /**
@@ -162,17 +218,11 @@ void call_message(const struct managed_system *system, const char *what,
 void msp_message(const struct managed_system *system, const struct msp *msp,
 		 const char *what, const struct rpc_error *err)
 {
-	if (err->error == -ETIME || tell_lacking(msp->remote, err))
-		return;
-	if (call_forbidden(err))
-		forbidden_message(system, "the movers of system ", err);
-	else if (err->code)
-		tell(msp->remote, "LPM0114", "Mover %s of system %s refused to %s: %s (error %d).",
-		     msp->name, system->name, what, err->text, err->code);
-	else
-		tell(msp->remote, "LPM0110",
-		     "Mover %s of system %s does not answer: %s. Start its mspd, or correct the console file.",
-		     msp->name, system->name, err->text);
+	char text[CALL_TEXT_BYTES];
+	const char *code = msp_text(system, msp, what, err, text);
+
+	if (code)
+		message(code, "%s", text);
 }
 
 const char *text_of(const json_t *object, const char *name)
@@ -200,6 +250,34 @@ static bool matches(const json_t *partition, const struct partition_key *key)
 }
 
 /**
+ * look_for_partition() - find a partition of a system, without a word
+ * @system:	the system
+ * @key:	which
+ * @partition:	as partition.show tells; the caller's
+ * @err:	why the system could not be asked
+ *
+ * Return: 0; -ENOENT if there is none; another negative errno if the system
+ * could not be asked.
+ */
+int look_for_partition(const struct managed_system *system, const struct partition_key *key,
+		       json_t **partition, struct rpc_error *err)
+{
+	json_t *list = NULL, *entry;
+	size_t i;
+	int ret;
+
+	*partition = NULL;
+	ret = system_call(system, "partition.list", NULL, &list, err);
+	if (ret)
+		return ret == -ENOENT ? -EIO : ret;
+	json_array_foreach(json_object_get(list, "partitions"), i, entry)
+		if (!*partition && matches(entry, key))
+			*partition = json_incref(entry);
+	json_decref(list);
+	return *partition ? 0 : -ENOENT;
+}
+
+/**
  * find_partition() - find a partition of a system
  * @system:	the system
  * @key:	which
@@ -211,32 +289,20 @@ static bool matches(const json_t *partition, const struct partition_key *key)
 int find_partition(const struct managed_system *system,
 		   const struct partition_key *key, json_t **partition)
 {
-	json_t *list = NULL, *entry;
 	struct rpc_error err;
-	size_t i;
-	int ret;
+	int ret = look_for_partition(system, key, partition, &err);
 
-	*partition = NULL;
-	ret = system_call(system, "partition.list", NULL, &list, &err);
-	if (ret) {
+	if (ret && ret != -ENOENT)
 		call_message(system, "list its partitions", &err);
-		return ret;
-	}
-	json_array_foreach(json_object_get(list, "partitions"), i, entry)
-		if (!*partition && matches(entry, key))
-			*partition = json_incref(entry);
-	json_decref(list);
-	if (*partition)
-		return 0;
-	if (key->name)
+	else if (ret && key->name)
 		message("HSCL8012",
 			"System %s has no partition named %s. List them with lssyscfg -r lpar -m %s.",
 			system->name, key->name, system->name);
-	else
+	else if (ret)
 		message("HSCL8012",
 			"System %s has no partition with id %u. List them with lssyscfg -r lpar -m %s.",
 			system->name, key->id, system->name);
-	return -ENOENT;
+	return ret;
 }
 
 /**

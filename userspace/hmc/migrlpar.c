@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "hmc/mapping.h"
 #include "hmc/migrlpar.h"
 #include "hmc/partitions.h"
 
@@ -60,6 +61,8 @@ int migrate_one(struct console *console, struct managed_system *source,
 	int status;
 
 	status = validate_in_time(console, &plan, key, &order->options);
+	if (!status && order->operation == 'v')
+		mapping_print(&plan);
 	if (!status && order->operation == 'm')
 		status = migrate(console, &plan, order);
 	plan_release(&plan);

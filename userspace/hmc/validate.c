@@ -4,30 +4,24 @@
  * Everything that stands against it is told in one run; nothing is changed.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/util.h"
 #include "hmc/console.h"
+#include "hmc/mapping.h"
+#include "hmc/movers.h"
+#include "hmc/validate.h"
+
+/* ---- For checks ---- */
 
 /**
- * struct validation - a validation under way
- * @plan:	what is filled in
- * @findings:	how many stand against it
- * @options:	what the user wants; NULL: nothing
- * @verbose:	tell also what is as it should be
+ * passed() - something is as it should be
+ * @v:		the validation
+ * @fmt:	what
  */
-struct validation {
-	struct plan *plan;
-	unsigned int findings;
-	const struct move_options *options;
-	bool verbose;
-};
-
-__attribute__((format(printf, 2, 3)))
-static void passed(const struct validation *v, const char *fmt, ...)
+void passed(const struct validation *v, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -40,370 +34,360 @@ static void passed(const struct validation *v, const char *fmt, ...)
 	putchar('\n');
 }
 
-#define found(v, code, ...)			\
-	do {					\
-		message(code, __VA_ARGS__);	\
-		(v)->findings++;		\
-	} while (0)
+/**
+ * note() - what a check looks at, for the details of what it finds
+ * @v:		the validation
+ * @level:	1 to 5, of -d
+ * @fmt:	what
+ */
+void note(struct validation *v, int level, const char *fmt, ...)
+{
+	va_list ap;
 
-static void check_system(struct validation *v, const struct managed_system *system,
-			 json_t **info)
+	va_start(ap, fmt);
+	findings_note(&v->findings, level, fmt, ap);
+	va_end(ap);
+}
+
+static enum severity severity_of(const struct validation *v)
+{
+	return v->check ? v->check->severity[v->kind] : SEVERITY_ERROR;
+}
+
+/* The first detail is which rule it is */
+static void note_check(struct validation *v)
+{
+	if (v->check)
+		note(v, 1, "check %s: %s", v->check->name, v->check->meaning);
+}
+
+/**
+ * found() - something stands against the migration
+ * @v:		the validation
+ * @code:	one of the check's
+ * @fmt:	what was found, what was expected, what to do
+ */
+void found(struct validation *v, const char *code, const char *fmt, ...)
+{
+	va_list ap;
+
+	note_check(v);
+	va_start(ap, fmt);
+	findings_add(&v->findings, code, severity_of(v), fmt, ap);
+	va_end(ap);
+}
+
+/**
+ * found_as() - the same, where an option decides how severe it is
+ * @v:		the validation
+ * @severity:	how severe
+ * @code:	one of the check's
+ * @fmt:	what was found, what was expected, what to do
+ */
+void found_as(struct validation *v, enum severity severity, const char *code,
+	      const char *fmt, ...)
+{
+	va_list ap;
+
+	note_check(v);
+	va_start(ap, fmt);
+	findings_add(&v->findings, code, severity, fmt, ap);
+	va_end(ap);
+}
+
+/**
+ * found_call() - a system's call failed
+ * @v:		the validation
+ * @system:	the system
+ * @what:	was to be done
+ * @err:	why it failed
+ */
+void found_call(struct validation *v, const struct managed_system *system,
+		const char *what, const struct rpc_error *err)
+{
+	char text[CALL_TEXT_BYTES];
+	const char *code = call_text(system, what, err, text);
+
+	if (code)
+		found(v, code, "%s", text);
+	else
+		v->findings.errors++;	/* the time is over, and that is told by whoever set it */
+}
+
+/**
+ * found_msp_call() - a mover's call failed
+ * @v:		the validation
+ * @system:	its system
+ * @msp:	the mover
+ * @what:	was to be done
+ * @err:	why it failed
+ */
+void found_msp_call(struct validation *v, const struct managed_system *system,
+		    const struct msp *msp, const char *what, const struct rpc_error *err)
+{
+	char text[CALL_TEXT_BYTES];
+	const char *code = msp_text(system, msp, what, err, text);
+
+	if (code)
+		found(v, code, "%s", text);
+	else
+		v->findings.errors++;
+}
+
+/**
+ * found_problems() - report what stood against mappings
+ * @v:		the validation
+ * @severity:	how severe it is
+ * @codes:	which problems are this check's, ended by NULL
+ */
+void found_problems(struct validation *v, enum severity severity, const char *const *codes)
+{
+	json_t *problem, *detail;
+	size_t i, j;
+
+	json_array_foreach(v->problems, i, problem)
+		for (const char *const *code = codes; *code; code++) {
+			if (strcmp(text_of(problem, "code"), *code))
+				continue;
+			json_array_foreach(json_object_get(problem, "details"), j, detail)
+				note(v, 3, "%s", json_string_value(detail));
+			found_as(v, severity, *code, "%s", text_of(problem, "text"));
+		}
+}
+
+const char *partition_name(const struct validation *v)
+{
+	return text_of(v->plan->partition, "name");
+}
+
+/**
+ * attribute() - an attribute of -i
+ * @v:		the validation
+ * @name:	its name
+ * @value:	set to its value
+ *
+ * Return: was it given?
+ */
+bool attribute(const struct validation *v, const char *name, const char **value)
+{
+	*value = json_string_value(json_object_get(v->options->data, name));
+	return *value;
+}
+
+/**
+ * neighbours() - the partitions of the target
+ * @v:		the validation
+ *
+ * Return: array of partition.show, with their configs where the target is described;
+ * NULL: it did not tell.
+ */
+const json_t *neighbours(struct validation *v)
+{
+	json_t *params = v->target.inventory ? json_pack("{s:b}", "config", true) : NULL;
+	struct rpc_error err;
+
+	if (v->neighbours)
+		json_decref(params);
+	else if (system_call(v->target.system, "partition.list", params, &v->neighbours, &err))
+		found_call(v, v->target.system, "list its partitions", &err);
+	return json_object_get(v->neighbours, "partitions");
+}
+
+/* ---- What is known ---- */
+
+static void look_at_side(struct validation *v, struct side *side, json_t **info)
 {
 	struct rpc_error err;
 
-	if (system_call(system, "system.info", NULL, info, &err)) {
-		call_message(system, "describe itself", &err);
-		v->findings++;
-	} else {
-		passed(v, "system %s answers", system->name);
+	if (!*info && system_call(side->system, "system.info", NULL, info, &err)) {
+		found_call(v, side->system, "describe itself", &err);
+		return;
 	}
+	side->info = *info;
+	if (system_call(side->system, "system.inventory", NULL, &side->inventory, &err) ||
+	    !flag_of(side->inventory, "described")) {
+		json_decref(side->inventory);
+		side->inventory = NULL;
+	}
+	passed(v, "system %s answers", side->system->name);
 }
 
-static void check_state(struct validation *v, const struct partition_key *key)
+/* Both systems answer */
+static void check_systems(struct validation *v)
+{
+	look_at_side(v, &v->source, &v->plan->source_info);
+	look_at_side(v, &v->target, &v->plan->target_info);
+}
+
+static const json_t *find_profile(const json_t *config)
+{
+	const char *name = text_of(config, "curr_profile");
+	json_t *profile;
+	size_t i;
+
+	json_array_foreach(json_object_get(config, "profiles"), i, profile)
+		if (!strcmp(text_of(profile, "name"), name))
+			return profile;
+	return NULL;
+}
+
+static void describe_partition(struct validation *v)
 {
 	struct plan *plan = v->plan;
 	struct rpc_error err;
-	const char *state;
 
-	if (find_partition(plan->source, key, &plan->partition)) {
-		v->findings++;
+	if (system_call(plan->source, "partition.describe",
+			json_pack("{s:s}", "name", partition_name(v)), &plan->description,
+			&err)) {
+		found_call(v, plan->source, "describe the partition", &err);
 		return;
 	}
-	state = text_of(plan->partition, "state");
+	v->config = json_object_get(plan->description, "config");
+	v->profile = find_profile(v->config);
+}
+
+static void look_at_state(struct validation *v)
+{
+	struct plan *plan = v->plan;
+	const char *state = text_of(plan->partition, "state");
+
 	plan->suspended = !strcmp(state, "Hibernated");
 	plan->active = plan->suspended || !strcmp(state, "Running") ||
 		       !strcmp(state, "Finished");
+	v->kind = plan->suspended ? KIND_SUSPENDED : plan->active ? KIND_ACTIVE : KIND_INACTIVE;
 	if (*text_of(plan->partition, "departing")) {
 		found(v, "HSCL05DF",
 		      "Partition %s on system %s was in a migration that was interrupted. Run migrlpar -o r -m %s -p %s first.",
-		      text_of(plan->partition, "name"), plan->source->name,
-		      plan->source->name, text_of(plan->partition, "name"));
+		      partition_name(v), plan->source->name, plan->source->name,
+		      partition_name(v));
 		return;
 	}
 	if (!plan->active && strcmp(state, "Not Activated")) {
 		found(v, "HSCL05DF",
 		      "Partition %s on system %s is %s (%s); it must be Running, Suspended or Not Activated. lslparmigr -r lpar shows whether it migrates.",
-		      text_of(plan->partition, "name"), plan->source->name,
-		      lpar_state(plan->partition), state);
+		      partition_name(v), plan->source->name, lpar_state(plan->partition), state);
 		return;
 	}
-	passed(v, "partition %s is %s", text_of(plan->partition, "name"), state);
-	if (system_call(plan->source, "partition.describe",
-			json_pack("{s:s}", "name", text_of(plan->partition, "name")),
-			&plan->description, &err)) {
-		call_message(plan->source, "describe the partition", &err);
-		v->findings++;
-	}
+	passed(v, "partition %s is %s", partition_name(v), state);
+	describe_partition(v);
 }
 
-static void check_name(struct validation *v)
+/* The partition exists, and its state permits it */
+static void check_state(struct validation *v)
 {
-	const char *name = text_of(v->plan->partition, "name");
+	struct plan *plan = v->plan;
 	struct rpc_error err;
-	json_t *other = NULL;
 	int ret;
 
-	ret = system_call(v->plan->target, "partition.show",
-			  json_pack("{s:s}", "name", name), &other, &err);
+	if (!v->source.info)
+		return;
+	ret = look_for_partition(plan->source, v->key, &plan->partition, &err);
 	if (!ret) {
-		found(v, "LPM0103",
-		      "System %s has a partition %s already (%s); the name must be unused there. Remove it, or, if a migration left it, run migrlpar -o r.",
-		      v->plan->target->name, name, text_of(other, "state"));
-	} else if (err.code != RPC_NOT_FOUND) {
-		call_message(v->plan->target, "look for the partition's name", &err);
-		v->findings++;
+		look_at_state(v);
+	} else if (ret != -ENOENT) {
+		found_call(v, plan->source, "list its partitions", &err);
+	} else if (v->key->name) {
+		found(v, "HSCL8012",
+		      "System %s has no partition named %s. List them with lssyscfg -r lpar -m %s.",
+		      plan->source->name, v->key->name, plan->source->name);
 	} else {
-		passed(v, "the name is unused on system %s", v->plan->target->name);
-	}
-	json_decref(other);
-}
-
-/* A suspended partition has none, and needs it on the source too while it moves */
-static void check_own_memory(struct validation *v, int64_t needed)
-{
-	const struct plan *plan = v->plan;
-	int64_t free_bytes = number_of(plan->source_info, "memory_free");
-
-	if (needed > free_bytes)
-		found(v, "LPM0104",
-		      "System %s has %" PRId64 " MiB of memory free; a suspended partition needs it while it migrates, %" PRId64 " MiB. Free memory there.",
-		      plan->source->name, free_bytes >> 20, needed >> 20);
-	else
-		passed(v, "%" PRId64 " MiB are free on system %s", free_bytes >> 20,
-		       plan->source->name);
-}
-
-static void check_memory(struct validation *v)
-{
-	const struct plan *plan = v->plan;
-	int64_t needed = number_of(plan->partition, "memory");
-	int64_t free_bytes = number_of(plan->target_info, "memory_free");
-	int64_t source_lmb = number_of(plan->source_info, "memory_region_size");
-	int64_t target_lmb = number_of(plan->target_info, "memory_region_size");
-
-	if (needed > free_bytes)
-		found(v, "LPM0104",
-		      "System %s has %" PRId64 " MiB of memory free; the partition needs %" PRId64 " MiB. Free memory there.",
-		      plan->target->name, free_bytes >> 20, needed >> 20);
-	else
-		passed(v, "%" PRId64 " MiB are free on system %s", free_bytes >> 20,
-		       plan->target->name);
-	if (plan->suspended)
-		check_own_memory(v, needed);
-	if (source_lmb != target_lmb)
-		found(v, "LPM0105",
-		      "The memory region size is %" PRId64 " MiB on system %s and %" PRId64 " MiB on system %s; it must be equal. Change it on one of them.",
-		      source_lmb >> 20, plan->source->name, target_lmb >> 20,
-		      plan->target->name);
-	else
-		passed(v, "the memory region size is %" PRId64 " MiB on both", source_lmb >> 20);
-}
-
-static void check_granule(struct validation *v)
-{
-	const json_t *granules = json_object_get(v->plan->target_info, "granules");
-	int64_t needed = number_of(v->plan->partition, "granule");
-	json_t *granule;
-	size_t i;
-
-	json_array_foreach(granules, i, granule) {
-		if (json_integer_value(granule) != needed)
-			continue;
-		passed(v, "pages of %" PRId64 " bytes are supported on system %s", needed,
-		       v->plan->target->name);
-		return;
-	}
-	found(v, "LPM0106",
-	      "The partition has pages of %" PRId64 " bytes, which system %s does not support. Choose another target.",
-	      needed, v->plan->target->name);
-}
-
-static void check_version(struct validation *v)
-{
-	int64_t source = number_of(v->plan->source_info, "stream_major");
-	int64_t target = number_of(v->plan->target_info, "stream_major");
-
-	if (source != target)
-		found(v, "LPM0107",
-		      "System %s speaks version %" PRId64 " of the platform's stream, system %s version %" PRId64 "; they must be equal. Update the older one.",
-		      v->plan->source->name, source, v->plan->target->name, target);
-	else
-		passed(v, "both speak version %" PRId64 " of the platform's stream", source);
-}
-
-static void check_slots(struct validation *v, const struct managed_system *system,
-			const json_t *info)
-{
-	int64_t used = number_of(info, "streams");
-	int64_t most = number_of(info, "streams_max");
-
-	if (used >= most)
-		found(v, "LPM0108",
-		      "System %s has %" PRId64 " of at most %" PRId64 " migrations in progress; one must be free. Wait until one ends.",
-		      system->name, used, most);
-	else
-		passed(v, "system %s has %" PRId64 " of %" PRId64 " migrations in progress",
-		       system->name, used, most);
-}
-
-/* The platform's view: does a mover drive this device? */
-static const json_t *find_device(const json_t *info, const char *name)
-{
-	json_t *device;
-	size_t i;
-
-	json_array_foreach(json_object_get(info, "devices"), i, device)
-		if (!strcmp(text_of(device, "name"), name))
-			return device;
-	return NULL;
-}
-
-/* Why a mover cannot be used; its code, or NULL: it can */
-static const char *mover_problem(const struct managed_system *system,
-				 const struct msp *msp, const json_t *info,
-				 char *why, size_t size)
-{
-	const json_t *device = find_device(info, msp->device);
-	struct rpc_error err;
-	json_t *mover = NULL;
-	const char *code = NULL;
-
-	if (msp_call(msp, "info", NULL, &mover, &err)) {
-		if (call_forbidden(&err)) {
-			snprintf(why, size,
-				 "%.300s. Use this command as a member of that group.",
-				 err.text);
-			return "HSCL350B";
-		}
-		snprintf(why, size,
-			 "it does not answer: %.300s. Start its mspd, or correct the console file.",
-			 err.text);
-		return "LPM0110";
-	}
-	if (!device) {
-		code = "LPM0111";
-		snprintf(why, size,
-			 "system %s has no VASI device %s. Correct the console file.",
-			 system->name, msp->device);
-	} else if (!flag_of(device, "connected")) {
-		code = "LPM0112";
-		snprintf(why, size,
-			 "it is not connected to its VASI device %s. Look at mspd's log.",
-			 msp->device);
-	} else if (number_of(mover, "operations") >= number_of(mover, "operations_max")) {
-		code = "LPM0113";
-		snprintf(why, size,
-			 "it has %" PRId64 " of at most %" PRId64 " operations in progress. Wait until one ends, or raise max_vasi_ops.",
-			 number_of(mover, "operations"), number_of(mover, "operations_max"));
-	}
-	json_decref(mover);
-	return code;
-}
-
-/* The first that can be used; if there is none, each one's problem is told */
-static const struct msp *check_movers(struct validation *v,
-				      const struct managed_system *system,
-				      const json_t *info)
-{
-	char why[512];
-
-	for (size_t i = 0; i < system->nmsps; i++) {
-		const struct msp *msp = &system->msps[i];
-
-		if (mover_problem(system, msp, info, why, sizeof(why)))
-			continue;
-		passed(v, "mover %s of system %s is ready", msp->name, system->name);
-		return msp;
-	}
-	for (size_t i = 0; i < system->nmsps; i++) {
-		const struct msp *msp = &system->msps[i];
-		const char *code = mover_problem(system, msp, info, why, sizeof(why));
-
-		/* It has just become free */
-		if (!code)
-			return msp;
-		found(v, code, "Mover %s of system %s cannot be used: %s", msp->name,
-		      system->name, why);
-	}
-	if (!system->nmsps)
-		found(v, "LPM0109",
-		      "The console file names no mover service partition of system %s; a running partition needs one on each side. Add it, or shut the partition down first.",
-		      system->name);
-	return NULL;
-}
-
-/* Does @msp trust the mover that has @peer's answer to "info"? */
-static void check_trusts(struct validation *v, const struct managed_system *system,
-			 const struct msp *msp, const json_t *peer, const char *peer_name)
-{
-	struct rpc_error err;
-
-	if (!msp_call(msp, "check_peer",
-		      json_pack("{s:s}", "certificate", text_of(peer, "certificate")), NULL,
-		      &err)) {
-		passed(v, "mover %s of system %s trusts the mover of system %s", msp->name,
-		       system->name, peer_name);
-	} else if (err.code == RPC_NOT_AUTHORISED) {
-		found(v, "LPM0116",
-		      "Mover %s of system %s does not trust the mover of system %s: %.300s. Correct what it says; mspd(8) tells how movers are introduced to each other.",
-		      msp->name, system->name, peer_name, err.text);
-	} else {
-		msp_message(system, msp, "check its peer", &err);
-		v->findings++;
+		found(v, "HSCL8012",
+		      "System %s has no partition with id %u. List them with lssyscfg -r lpar -m %s.",
+		      plan->source->name, v->key->id, plan->source->name);
 	}
 }
 
-static void check_encryption(struct validation *v, const json_t *source,
-			     const json_t *target)
+/* What all others build on */
+static const struct check first_checks[] = {
+	{ "system", { SEVERITY_ERROR, SEVERITY_ERROR, SEVERITY_ERROR }, NEEDS_NOTHING,
+	  { "LPM0101", "LPM0102", "HSCL350B" }, "both systems answer", check_systems },
+	{ "state", { SEVERITY_ERROR, SEVERITY_ERROR, SEVERITY_ERROR }, NEEDS_NOTHING,
+	  { "HSCL8012", "HSCL05DF", "LPM0102" },
+	  "the partition exists, and its state permits it", check_state },
+	{ }
+};
+
+/* ---- All checks ---- */
+
+const struct check *const check_tables[] = {
+	first_checks, system_checks, partition_checks, resource_checks, network_checks,
+	storage_checks, fc_checks, mapping_checks, mover_checks, NULL
+};
+
+static bool known_enough(const struct validation *v, enum check_needs needs)
 {
-	bool here = flag_of(source, "encrypt_data");
-
-	if (here != flag_of(target, "encrypt_data"))
-		found(v, "LPM0117",
-		      "The mover of system %s has encryption of data %s, that of system %s %s; it must be the same. Correct encrypt_data.",
-		      v->plan->source->name, here ? "on" : "off", v->plan->target->name,
-		      here ? "off" : "on");
-	else
-		passed(v, "both movers have encryption of data %s", here ? "on" : "off");
-}
-
-static void check_peers(struct validation *v)
-{
-	const struct plan *plan = v->plan;
-	json_t *source = NULL, *target = NULL;
-	struct rpc_error err;
-
-	/* One that has just gone is found when it is to start */
-	if (!msp_call(plan->source_msp, "info", NULL, &source, &err) &&
-	    !msp_call(plan->target_msp, "info", NULL, &target, &err)) {
-		check_encryption(v, source, target);
-		check_trusts(v, plan->source, plan->source_msp, target, plan->target->name);
-		check_trusts(v, plan->target, plan->target_msp, source, plan->source->name);
-	}
-	json_decref(source);
-	json_decref(target);
-}
-
-static void check_active(struct validation *v)
-{
-	struct plan *plan = v->plan;
-
-	if (plan->source_info && plan->target_info)
-		check_version(v);
-	if (plan->source_info) {
-		check_slots(v, plan->source, plan->source_info);
-		plan->source_msp = check_movers(v, plan->source, plan->source_info);
-	}
-	if (plan->target_info) {
-		check_slots(v, plan->target, plan->target_info);
-		plan->target_msp = check_movers(v, plan->target, plan->target_info);
-	}
-	if (plan->source_msp && plan->target_msp)
-		check_peers(v);
-}
-
-/* Is there on the target what it is made of? */
-static void check_guest(struct validation *v)
-{
-	const struct plan *plan = v->plan;
-	struct rpc_error err;
-
-	if (!flag_of(plan->target_info, "guests")) {
-		found(v, "LPM0118",
-		      "Partition %s is a guest, and system %s has no guests. Choose another target, or start its vasi-phypd with --qemu-plugin.",
-		      text_of(plan->partition, "name"), plan->target->name);
-	} else if (!system_call(plan->target, "partition.check",
-				json_incref(plan->description), NULL, &err)) {
-		passed(v, "system %s has what the guest is made of", plan->target->name);
-	} else if (err.code == RPC_FAILED || err.code == RPC_STATE) {
-		found(v, "LPM0119",
-		      "System %s lacks what partition %s is made of: %.300s. It must be there under the same name; see Documentation/guest-partition.rst.",
-		      plan->target->name, text_of(plan->partition, "name"), err.text);
-	} else {
-		call_message(plan->target, "check whether the guest could be there", &err);
-		v->findings++;
+	switch (needs) {
+	case NEEDS_CONFIG:
+		return v->config && v->profile && v->source.info && v->target.info;
+	case NEEDS_PARTITION:
+		return v->plan->partition && v->source.info && v->target.info;
+	case NEEDS_SYSTEMS:
+		return v->source.info && v->target.info;
+	default:
+		return true;
 	}
 }
 
-/* The same that the partition is asked before it moves; it may answer otherwise then */
-static void check_agent(struct validation *v)
+static bool out_of_time(const struct validation *v)
 {
-	struct plan *plan = v->plan;
-	const char *name = text_of(plan->partition, "name");
+	return v->source.system->deadline_ns && now_ns() > v->source.system->deadline_ns;
+}
 
-	if (!has_agent(plan)) {
-		if (v->options->suspend && !strcmp(v->options->suspend, "partition"))
-			found(v, "LPM0120",
-			      "Partition %s has no agent that could be told to suspend it. Use --suspend platform.",
-			      name);
-		return;
+static void run_table(struct validation *v, const struct check *check)
+{
+	for (; check->name && !out_of_time(v); check++) {
+		v->check = check;
+		if (check->severity[v->kind] && known_enough(v, check->needs))
+			check->run(v);
+		findings_forget_notes(&v->findings);
 	}
-	if (!takes_part(plan, v->options))
-		passed(v, "partition %s is stopped from outside and not asked", name);
-	else if (ask_partition(plan))
-		v->findings++;
-	else
-		passed(v, "partition %s agrees", name);
+	v->check = NULL;
+}
+
+/**
+ * validation_begin() - prepare a validation
+ * @v:		to be ended with validation_end()
+ * @plan:	source and target are set; the rest is filled in
+ * @key:	which partition
+ * @options:	what the user wants
+ */
+void validation_begin(struct validation *v, struct plan *plan, const struct partition_key *key,
+		      const struct move_options *options)
+{
+	*v = (struct validation) {
+		.plan = plan, .key = key, .options = options,
+		.source.system = plan->source, .target.system = plan->target,
+		.problems = json_array(), .verbose = options->verbose,
+	};
+	findings_init(&v->findings);
+}
+
+/**
+ * validation_run() - make all checks
+ * @v:		the validation; what stands against it is in its findings
+ */
+void validation_run(struct validation *v)
+{
+	run_table(v, first_checks);
+	if (v->config && v->target.inventory) {
+		v->mapping = (struct mapping_input) {
+			.partition = partition_name(v), .config = v->config,
+			.source = v->source.inventory, .target = v->target.inventory,
+			.options = v->options,
+		};
+		v->plan->mappings = mapping_choose(&v->mapping, v->problems);
+	}
+	for (size_t i = 1; check_tables[i]; i++)
+		run_table(v, check_tables[i]);
+}
+
+void validation_end(struct validation *v)
+{
+	json_decref(v->source.inventory);
+	json_decref(v->target.inventory);
+	json_decref(v->neighbours);
+	json_decref(v->problems);
+	findings_release(&v->findings);
 }
 
 /**
@@ -417,28 +401,15 @@ static void check_agent(struct validation *v)
 int validate(struct plan *plan, const struct partition_key *key,
 	     const struct move_options *options)
 {
-	struct validation v = { .plan = plan, .options = options, .verbose = options->verbose };
+	struct validation v;
+	int status;
 
-	check_system(&v, plan->source, &plan->source_info);
-	check_system(&v, plan->target, &plan->target_info);
-	if (plan->source_info)
-		check_state(&v, key);
-	if (plan->partition && plan->target_info) {
-		check_name(&v);
-		check_granule(&v);
-	}
-	if (plan->partition && plan->source_info && plan->target_info)
-		check_memory(&v);
-	if (plan->target_info && json_object_get(plan->description, "guest"))
-		check_guest(&v);
-	if (plan->active && !plan->suspended && json_object_get(plan->description, "guest"))
-		check_agent(&v);
-	if (plan->source->deadline_ns && now_ns() > plan->source->deadline_ns)
-		return EXIT_FAILED;
-	/* Movers matter for a partition that runs; without one, nobody knows */
-	if (plan->active || !plan->partition)
-		check_active(&v);
-	return v.findings ? EXIT_FAILED : EXIT_DONE;
+	validation_begin(&v, plan, key, options);
+	validation_run(&v);
+	findings_print(&v.findings, options->detail, options->nodetails);
+	status = v.findings.errors || out_of_time(&v) ? EXIT_FAILED : EXIT_DONE;
+	validation_end(&v);
+	return status;
 }
 
 /**
@@ -449,17 +420,18 @@ int validate(struct plan *plan, const struct partition_key *key,
  */
 int plan_movers(struct plan *plan)
 {
-	struct validation v = { .plan = plan };
+	const struct move_options options = { .redundant_vios = 2 };
+	struct validation v;
+	int status;
 
-	if (!plan->source_info)
-		check_system(&v, plan->source, &plan->source_info);
-	if (!plan->target_info)
-		check_system(&v, plan->target, &plan->target_info);
-	if (v.findings)
-		return EXIT_FAILED;
-	plan->source_msp = check_movers(&v, plan->source, plan->source_info);
-	plan->target_msp = check_movers(&v, plan->target, plan->target_info);
-	return v.findings ? EXIT_FAILED : EXIT_DONE;
+	validation_begin(&v, plan, NULL, &options);
+	check_systems(&v);
+	if (!v.findings.errors)
+		choose_movers(&v);
+	findings_print(&v.findings, 0, false);
+	status = v.findings.errors ? EXIT_FAILED : EXIT_DONE;
+	validation_end(&v);
+	return status;
 }
 
 /**
