@@ -14,6 +14,7 @@ OPERATOR        words that run a command as an operator: a user of the sockets'
 STRANGER        likewise, as a user of no group; empty
 """
 
+import itertools
 import json
 import os
 import pty
@@ -63,11 +64,13 @@ class Console:
     """
 
     typed = None
+    numbers = itertools.count(1)
 
     def __init__(self, lab, description=None):
         data = json.dumps(description or describe(lab)).encode()
         self.lab = lab
-        self.file = lab.file("console.json", data)
+        # A lab may have several, each with a file of its own
+        self.file = lab.file("console-%d.json" % next(self.numbers), data)
         self.bin = commands(lab)
         self.env = dict(os.environ, LPM_CONSOLE=self.file,
                         PATH=self.bin + ":" + os.environ["PATH"])

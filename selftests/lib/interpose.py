@@ -120,10 +120,11 @@ class Interposer:
         seen += [c for c in self.calls[start:] if changes(c)]
 
     @contextlib.contextmanager
-    def fault(self, number, fate, then=None):
+    def fault(self, number, fate, then=None, stays=False):
         """The @number-th call from now that changes something meets @fate.
 
         @then: called when it is reached, before that
+        @stays: from then on every request to that system is lost
         Yields a list that holds that call once it was reached.
         """
         reached = []
@@ -131,6 +132,8 @@ class Interposer:
 
         def decide(call):
             nonlocal count
+            if stays and reached and call.system == reached[0].system:
+                return LOSE_REQUEST
             if not changes(call):
                 return PASS
             count += 1
