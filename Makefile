@@ -116,6 +116,7 @@ libphyp_SRCS := $(sort $(wildcard userspace/phyp/*.c))
 phypd_SRCS   := $(sort $(filter-out %/main.c,$(wildcard userspace/phyp/phypd/*.c)))
 mspd_SRCS    := $(sort $(filter-out $(MSPD_MAINS),$(wildcard userspace/mspd/*.c)))
 hmc_SRCS     := $(sort $(filter-out %/hmc.c,$(wildcard userspace/hmc/*.c)))
+phypctl_SRCS := $(sort $(filter-out %/phypctl.c,$(wildcard userspace/phyp/phypctl/*.c)))
 agent_SRCS   := $(sort $(filter-out %/lpar-agent.c,$(wildcard userspace/agent/*.c)))
 vswitch_SRCS := $(sort $(filter-out %/vasi-vswitch.c,$(wildcard userspace/vswitch/*.c)))
 
@@ -213,6 +214,7 @@ link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) \
 
 $(O)/mspd $(O)/mspctl: $(O)/libmspd.a
 $(O)/vasi-phypd $(O)/phypctl: $(O)/libvasiphypd.a $(O)/libguestlink.a
+$(O)/phypctl: $(call objs,$(phypctl_SRCS))
 $(O)/hmc: $(O)/libhmc.a
 $(O)/vasi-vswitch: $(O)/libvswitch.a
 $(O)/mspd $(O)/vasimon $(O)/unit/test_driver_nl: MORE_LIBS = $(NL_LIBS)
@@ -254,7 +256,7 @@ $(FUZZ_FILES): $(O)/fuzz/%: $(O)/obj/selftests/fuzz/%.o \
 	$(Q)$(link) -fsanitize=fuzzer -lcmocka
 
 ALL_OBJS := $(call objs,$(codec_SRCS) $(common_SRCS) $(violink_SRCS) $(guestlink_SRCS) \
-	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(mspd_SRCS) \
+	$(libvasi_SRCS) $(libphyp_SRCS) $(phypd_SRCS) $(phypctl_SRCS) $(mspd_SRCS) \
 	$(hmc_SRCS) $(agent_SRCS) $(vswitch_SRCS) $(foreach p,$(PROGS),$(main_$(p))) \
 	$(UNIT_SRCS) $(UNIT_LIB_SRCS) $(TOOL_SRCS) $(TOOL_LIB_SRCS) $(FUZZ_SRCS) \
 	$(FUZZ_MOVER_SRCS) $(INSIDE_SRCS))

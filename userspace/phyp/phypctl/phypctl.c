@@ -14,9 +14,9 @@
 #include "common/rpc.h"
 #include "common/show.h"
 #include "common/util.h"
+#include "phyp/phypctl/phypctl.h"
 
 #define EXIT_USAGE		2
-#define PREFIX			"phypctl: "
 #define DEFAULT_SOCKET		"/run/vasi-phypd/socket"
 #define NO_TIMEOUT		(-1)
 #define RECOVER_TIMEOUT_MS	30000
@@ -35,6 +35,17 @@ static const char usage_text[] =
 "  remove NAME              remove it\n"
 "  list, show NAME          partitions\n"
 "  wait NAME [STATE [SEC]]  wait until it is finished, or in a state\n"
+"  config NAME              what moves as its profile\n"
+"  configure NAME FILE|-    change that (RFC 7396)\n"
+"  history NAME             its moves\n"
+"  depart NAME ID SYSTEM    it begins to migrate without executing\n"
+"  stay NAME ID             it does not\n"
+"  arrived NAME ID          it has, where it was created with \"arriving\"\n"
+"  inventory                what the system has\n"
+"  vios-attach FILE|-       make a server adapter from a JSON description\n"
+"  vios-detach VIOS SLOT    remove it\n"
+"  vios-settle ID           those made for a stream stay\n"
+"  vios-msp VIOS yes|no     it is a mover service partition\n"
 "  digest NAME              SHA-256 over its memory and processors\n"
 "  compare NAME FILE        count the pages that differ from a file\n"
 "  stream-create FILE|-     create a stream from a JSON description\n"
@@ -55,20 +66,6 @@ static const char usage_text[] =
 "  --json                   print the answer as JSON\n"
 "  -h, --help, --version\n"
 "Exit status: 0, 1 the call failed, 2 wrong usage or an unusable description.\n";
-
-/**
- * struct invocation - what was asked for
- * @socket:	of the system
- * @json:	print JSON
- * @argc:	words after the command
- * @argv:	these
- */
-struct invocation {
-	const char *socket;
-	bool json;
-	int argc;
-	char **argv;
-};
 
 struct command {
 	const char *name;
@@ -136,6 +133,20 @@ static void print_streams(const json_t *result)
 		       show_text(s, "record"));
 }
 
+static void print_moves(const json_t *result)
+{
+	const json_t *m;
+	size_t i;
+
+	printf("%-16s %-9s %-20s %-20s %-9s %12s\n", "STREAM", "TYPE", "FROM", "TO",
+	       "RESULT", "SECONDS");
+	json_array_foreach(json_object_get(result, "moves"), i, m)
+		printf("%-16s %-9s %-20s %-20s %-9s %12lld\n",
+		       show_text(m, "stream_id"), show_text(m, "type"),
+		       show_text(m, "from"), show_text(m, "to"), show_text(m, "result"),
+		       show_number(m, "ended") - show_number(m, "started"));
+}
+
 static void print_digest(const json_t *result)
 {
 	puts(show_text(result, "digest"));
@@ -158,145 +169,6 @@ static void print_result(const struct command *command,
 		show_json(result);
 	else if (json_object_size(result))
 		command->print(result);
-}
-
-/* ---- Parameters ---- */
-
-/* All of a file, if a request can hold it */
-static char *read_text(FILE *file, const char *path, size_t *length)
-{
-	char *text = malloc(RPC_MAX_LINE + 1);
-
-	if (!text)
-		return NULL;
-	*length = fread(text, 1, RPC_MAX_LINE + 1, file);
-	if (!ferror(file) && *length <= RPC_MAX_LINE)
-		return text;
-	if (ferror(file))
-		notice(PREFIX, "%.256s: %s", path, strerror(errno));
-	else
-		notice(PREFIX, "%.256s: longer than %u bytes, which is what a request may have",
-		       path, RPC_MAX_LINE);
-	free(text);
-	return NULL;
-}
-
-static json_t *read_description(const char *path)
-{
-	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
-	json_error_t error;
-	json_t *value;
-	size_t length;
-	char *text;
-
-	if (!file) {
-		notice(PREFIX, "%.256s: %s", path, strerror(errno));
-		return NULL;
-	}
-	text = read_text(file, path, &length);
-	if (file != stdin)
-		fclose(file);
-	if (!text)
-		return NULL;
-	value = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
-	free(text);
-	if (!value)
-		notice(PREFIX, "%.256s:%d:%d: %s", path, error.line, error.column,
-		       error.text);
-	return value;
-}
-
-/* The daemon opens the file, and knows nothing of this directory */
-static void make_path_absolute(json_t *description)
-{
-	json_t *content = json_object_get(description, "content");
-	const char *path = json_string_value(json_object_get(content, "path"));
-	char *absolute = path && *path != '/' ? realpath(path, NULL) : NULL;
-
-	if (absolute)
-		json_object_set_new(content, "path", json_string(absolute));
-	free(absolute);
-}
-
-static json_t *description_params(const struct invocation *inv)
-{
-	json_t *description = read_description(inv->argv[0]);
-
-	make_path_absolute(description);
-	return description;
-}
-
-static json_t *name_params(const struct invocation *inv)
-{
-	return json_pack("{s:s}", "name", inv->argv[0]);
-}
-
-static json_t *stream_id_params(const struct invocation *inv)
-{
-	return json_pack("{s:s}", "stream_id", inv->argv[0]);
-}
-
-/* The daemon reads the file: from here its name may mean another one */
-static json_t *compare_params(const struct invocation *inv)
-{
-	char *path = realpath(inv->argv[1], NULL);
-	json_t *params;
-
-	if (!path) {
-		notice(PREFIX, "%.256s: %s", inv->argv[1], strerror(errno));
-		return NULL;
-	}
-	params = json_pack("{s:s, s:s}", "name", inv->argv[0], "file", path);
-	free(path);
-	return params;
-}
-
-static json_t *wait_params(const struct invocation *inv)
-{
-	json_t *params = name_params(inv);
-	char *end = NULL;
-	double seconds;
-
-	if (inv->argc > 1)
-		json_object_set_new(params, "state", json_string(inv->argv[1]));
-	if (inv->argc < 3)
-		return params;
-	seconds = strtod(inv->argv[2], &end);
-	if (end == inv->argv[2] || *end || !(seconds > 0 && seconds < 1e6)) {
-		notice(PREFIX, "wait: \"%.64s\" is no number of seconds below 1000000",
-		       inv->argv[2]);
-		json_decref(params);
-		return NULL;
-	}
-	json_object_set_new(params, "timeout_ms",
-			    json_integer((json_int_t)(seconds * 1000)));
-	return params;
-}
-
-static json_t *event_params(const struct invocation *inv)
-{
-	char *end = NULL;
-	long code = strtol(inv->argv[1], &end, 0);
-
-	if (end == inv->argv[1] || *end || code < 1 || code > UINT8_MAX) {
-		notice(PREFIX, "event: \"%.64s\" is no code from 1 to 255",
-		       inv->argv[1]);
-		return NULL;
-	}
-	return json_pack("{s:s, s:i}", "device", inv->argv[0], "event", (int)code);
-}
-
-static json_t *call_params(const struct invocation *inv)
-{
-	json_error_t error;
-	json_t *value;
-
-	if (inv->argc < 2)
-		return json_object();
-	value = json_loads(inv->argv[1], JSON_REJECT_DUPLICATES, &error);
-	if (!value)
-		notice(PREFIX, "parameters: column %d: %s", error.column, error.text);
-	return value;
 }
 
 /* ---- Calls ---- */
@@ -426,6 +298,18 @@ static const struct command commands[] = {
 	{ "list", "partition.list", 0, 0, NULL, print_partitions, run_method },
 	{ "show", "partition.show", 1, 1, name_params, show_object,
 	  run_method },
+	{ "config", "partition.config", 1, 1, name_params, show_object, run_method },
+	{ "configure", "partition.configure", 2, 2, configure_params, show_object,
+	  run_method },
+	{ "history", "partition.history", 1, 1, name_params, print_moves, run_method },
+	{ "depart", "partition.depart", 3, 3, depart_params, show_object, run_method },
+	{ "stay", "partition.stay", 2, 2, inactive_params, show_object, run_method },
+	{ "arrived", "partition.arrived", 2, 2, inactive_params, show_object, run_method },
+	{ "inventory", "system.inventory", 0, 0, NULL, show_json, run_method },
+	{ "vios-attach", "vios.attach", 1, 1, description_params, show_object, run_method },
+	{ "vios-detach", "vios.detach", 2, 2, detach_params, show_object, run_method },
+	{ "vios-settle", "vios.settle", 1, 1, stream_id_params, show_object, run_method },
+	{ "vios-msp", "vios.change", 2, 2, msp_params, show_object, run_method },
 	{ "wait", "partition.wait", 1, 3, wait_params, show_object,
 	  run_method },
 	{ "digest", "partition.digest", 1, 1, name_params, print_digest,

@@ -32,7 +32,7 @@ static const char usage_text[] =
 "  --name NAME           of the system (default: the host's name)\n"
 "  --socket PATH         management socket\n"
 "  --state-dir DIR       directory of the ownership records\n"
-"  --system FILE         description of what the system has (JSON)\n"
+"  --system FILE         description of what the system has, in JSON\n"
 "  --device NAME=PATH    a VASI device and the socket of its VIO link; repeatable\n"
 "  --socket-mode MODE    permissions of all sockets, octal (default: 0660)\n"
 "  --memory BYTES        for partitions, with K, M, G or T (default: 3/4 of the RAM)\n"
