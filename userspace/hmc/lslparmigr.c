@@ -8,6 +8,7 @@
 
 #include "hmc/described.h"
 #include "hmc/query.h"
+#include "hmc/virtualio.h"
 
 static const char *const migration_sys_fields[] = {
 	"active_lpar_mobility_capable", "inactive_lpar_mobility_capable",
@@ -248,6 +249,8 @@ static const struct resource resources[] = {
 	{ "lpar", NULL, NULL, "M", filters_of_partitions,
 	  { migration_lpar_fields, migration_lpar_more_fields }, migration_lpar },
 	{ "msp", NULL, NULL, "Mt", NULL, { migration_msp_fields, NULL }, migration_msp },
+	{ "virtualio", NULL, NULL, "MT", filters_of_partitions, { virtualio_fields, NULL },
+	  list_virtualio },
 	{ }
 };
 
@@ -259,14 +262,15 @@ static int run_lslparmigr(const struct command *command, int argc, char **argv)
 const struct command command_lslparmigr = {
 	.name = "lslparmigr",
 	.usage =
-"Usage: lslparmigr -r {sys|lpar|msp} -m SYSTEM [OPTION]...\n"
+"Usage: lslparmigr -r {sys|lpar|msp|virtualio} -m SYSTEM [OPTION]...\n"
 "List what is known of partition migrations.\n"
 "  -r sys            what the system can do\n"
 "  -r lpar           each partition's migration\n"
 "  -r msp            mover service partitions\n"
+"  -r virtualio      what could host virtual adapters on the target\n"
 "  -m SYSTEM         managed system\n"
-"  -t SYSTEM         with -r msp: the target, whose movers are listed too\n"
-"  --filter FILTER   with -r lpar: lpar_names=NAME,... or lpar_ids=ID,...\n"
+"  -t SYSTEM         with -r msp and -r virtualio: the target\n"
+"  --filter FILTER   with -r lpar and -r virtualio: lpar_names=NAME,... or lpar_ids=ID,...\n"
 LIST_OPTIONS,
 	.run = run_lslparmigr,
 };

@@ -363,20 +363,29 @@ void validation_begin(struct validation *v, struct plan *plan, const struct part
 }
 
 /**
+ * validation_look() - look at the systems and the partition, and choose mappings
+ * @v:		the validation
+ */
+void validation_look(struct validation *v)
+{
+	run_table(v, first_checks);
+	if (!v->config || !v->target.inventory)
+		return;
+	v->mapping = (struct mapping_input) {
+		.partition = partition_name(v), .config = v->config,
+		.source = v->source.inventory, .target = v->target.inventory,
+		.options = v->options,
+	};
+	v->plan->mappings = mapping_choose(&v->mapping, v->problems);
+}
+
+/**
  * validation_run() - make all checks
  * @v:		the validation; what stands against it is in its findings
  */
 void validation_run(struct validation *v)
 {
-	run_table(v, first_checks);
-	if (v->config && v->target.inventory) {
-		v->mapping = (struct mapping_input) {
-			.partition = partition_name(v), .config = v->config,
-			.source = v->source.inventory, .target = v->target.inventory,
-			.options = v->options,
-		};
-		v->plan->mappings = mapping_choose(&v->mapping, v->problems);
-	}
+	validation_look(v);
 	for (size_t i = 1; check_tables[i]; i++)
 		run_table(v, check_tables[i]);
 }

@@ -125,6 +125,7 @@ bool attribute(const struct validation *v, const char *name, const char **value)
 /* For what validates without telling the user */
 void validation_begin(struct validation *v, struct plan *plan, const struct partition_key *key,
 		      const struct move_options *options);
+void validation_look(struct validation *v);
 void validation_run(struct validation *v);
 void validation_end(struct validation *v);
 
