@@ -218,6 +218,7 @@ $(O)/phypctl: $(call objs,$(phypctl_SRCS))
 $(O)/hmc: $(O)/libhmc.a
 $(O)/vasi-vswitch: $(O)/libvswitch.a
 $(O)/mspd $(O)/vasimon $(O)/unit/test_driver_nl: MORE_LIBS = $(NL_LIBS)
+$(O)/hmc $(O)/unit/test_predict: MORE_LIBS = -lm
 # It is for partitions that have nothing else of ours, and no library but libc
 $(O)/lpar-agent: $(call objs,$(agent_SRCS))
 $(O)/lpar-agent: PKG_LIBS =
