@@ -25,6 +25,7 @@
 #define MAX_SAMPLES	2000
 /* A move that never ends is not waited for */
 #define MAX_STEPS	4000000
+#define MOST_SAMPLES	50000
 
 /* ---- The load ---- */
 
@@ -343,6 +344,7 @@ static enum model_end sample(struct run *run)
 static enum model_end copy(struct run *run)
 {
 	enum model_end end = MODEL_NEVER;
+	unsigned int samples = 0;
 	double interval;
 
 	run->pass_goal = left(run);
@@ -352,8 +354,11 @@ static enum model_end copy(struct run *run)
 
 		send_slice(run, INFINITY);
 		run->result->bytes += run->sent - before;
-		if (run->now - run->sampled >= interval || run->idle)
-			end = sample(run);
+		if (run->now - run->sampled < interval && !run->idle)
+			continue;
+		end = sample(run);
+		if (++samples == MOST_SAMPLES)
+			break;
 	}
 	return end;
 }
