@@ -19,6 +19,7 @@
 #define CONSOLE_FILE		"/etc/lpm/console.json"
 #define CONSOLE_FILE_BYTES	(1U << 20)
 #define CONSOLE_SYSTEMS		64
+#define CONSOLE_USERS		1024
 #define CONSOLE_MSPS		16		/* of a system */
 #define NAME_BYTES		32		/* of a system, an MSP or a partition */
 #define CALL_TIMEOUT_MS		10000
@@ -108,6 +109,10 @@ extern const struct command command_lshwres;
 extern const struct command command_chlparstate;
 extern const struct command command_messages;
 extern const struct command command_checks;
+extern const struct command command_hmcrelay;
+extern const struct command command_lshmc;
+extern const struct command command_lshmcusr;
+extern const struct command command_mkauthkeys;
 
 /* Messages: a code, then what was found, what was expected, what to do */
 void message(const char *code, const char *fmt, ...)
@@ -119,6 +124,7 @@ bool name_is_valid(const char *name);
 /* The console file */
 int console_open(const char *path, struct console *console);
 void console_close(struct console *console);
+json_t *console_peek(const char *path);
 struct managed_system *console_find(struct console *console, const char *name);
 void console_set_deadline(struct console *console, uint64_t deadline_ns);
 int console_lock(struct console *console, bool wait);

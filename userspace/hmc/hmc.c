@@ -8,6 +8,8 @@
 
 #include "common/util.h"
 #include "hmc/console.h"
+#include "hmc/hmcsh.h"
+#include "hmc/session.h"
 
 static const struct command *const commands[] = {
 	&command_migrlpar,
@@ -17,11 +19,15 @@ static const struct command *const commands[] = {
 	&command_chlparstate,
 	&command_messages,
 	&command_checks,
+	&command_hmcrelay,
+	&command_lshmc,
+	&command_lshmcusr,
+	&command_mkauthkeys,
 };
 
 static const struct command hmc = {
 	.name = "hmc",
-	.usage = "Usage: hmc {migrlpar|lslparmigr|lssyscfg|lshwres|chlparstate} ARGUMENT...\n"
+	.usage = "Usage: hmc COMMAND ARGUMENT...\n"
 		 "The commands of the management console; each can also be called by its name.\n"
 		 "COMMAND --help describes it.\n"
 		 "hmc messages and hmc checks list what they may say, and what validation checks.\n",
@@ -54,7 +60,8 @@ static int run(const struct command *command, int argc, char **argv)
 	}
 	if (!command->run)
 		return usage_error(command, "A command is missing or unknown.");
-	status = command->run(command, argc, argv);
+	session_begin(command->name, argc, argv);
+	status = session_end(command->run(command, argc, argv));
 	/* An earlier line may have failed */
 	if ((fflush(stdout) || ferror(stdout)) && !status) {
 		message("LPM0003", "The output could not be written.");
@@ -63,15 +70,26 @@ static int run(const struct command *command, int argc, char **argv)
 	return status;
 }
 
+/* The name it is called by; a login shell's begins with "-" */
+static const char *called(int argc, char **argv)
+{
+	const char *name = argc ? argv[0] : "";
+	const char *slash = strrchr(name, '/');
+
+	if (slash)
+		return slash + 1;
+	return *name == '-' ? name + 1 : name;
+}
+
 int main(int argc, char **argv)
 {
-	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
-	const struct command *command = NULL;
+	const char *name = called(argc, argv);
+	const struct command *command = find(name);
 
 	/* What -v tells is of use when it happens, through a pipe too */
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (argc)
-		command = find(slash ? slash + 1 : argv[0]);
+	if (!strcmp(name, "hmcsh"))
+		return hmcsh_main(commands, ARRAY_SIZE(commands), argc, argv);
 	if (command)
 		return run(command, argc, argv);
 	if (argc > 1)

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The record of who did what: a line in the system's log, and one in a file if the
+ * console file names one.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/util.h"
+#include "hmc/session.h"
+
+#define AUDIT_LINE_BYTES	8192
+#define AUDIT_COMMAND_BYTES	4096
+
+/**
+ * audit_open() - open the file that lines are added to
+ * @path:	it must be there: who makes it decides who may read it
+ *
+ * Return: a file descriptor or a negative errno.
+ */
+int audit_open(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return -EINVAL;
+}
+
+/**
+ * audit_write() - add a line
+ * @fd:		of audit_open(), negative = only to the system's log
+ * @fmt:	without time and newline; printable
+ */
+void audit_write(int fd, const char *fmt, ...)
+{
+	char line[AUDIT_LINE_BYTES];
+	struct timespec now;
+	struct tm tm;
+	size_t used;
+	va_list ap;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	used = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
+	used += (size_t)snprintf(line + used, sizeof(line) - used, ".%03ldZ ",
+				 now.tv_nsec / 1000000);
+	va_start(ap, fmt);
+	vsnprintf(line + used, sizeof(line) - used - 1, fmt, ap);
+	va_end(ap);
+	openlog("hmc", LOG_PID, LOG_AUTHPRIV);
+	syslog(LOG_NOTICE, "%s", line + used);
+	closelog();
+	strcat(line, "\n");
+	/* One write a line, so that lines of several commands do not mix */
+	if (fd >= 0 && write(fd, line, strlen(line)) < 0)
+		syslog(LOG_AUTHPRIV | LOG_ERR, "the audit file cannot be written: %s",
+		       strerror(errno));
+}
+
+/* Bytes that a word is made of as they are: no quotes are needed */
+static bool is_plain(const char *word)
+{
+	if (!*word)
+		return false;
+	for (; *word; word++)
+		if (!isalnum((unsigned char)*word) && !strchr("-_./,:=@%+", *word))
+			return false;
+	return true;
+}
+
+/* A word as $'...' would be typed: what is not printable is shown as \xNN */
+static size_t quote(char *to, const char *word)
+{
+	char *out = to;
+
+	if (is_plain(word))
+		return (size_t)(stpcpy(to, word) - to);
+	out = stpcpy(out, "'");
+	for (; *word; word++) {
+		if (*word == '\'' || *word == '\\')
+			*out++ = '\\';
+		if (isprint((unsigned char)*word))
+			*out++ = *word;
+		else
+			out += sprintf(out, "\\x%02x", (unsigned char)*word);
+	}
+	out = stpcpy(out, "'");
+	return (size_t)(out - to);
+}
+
+/* Does what follows this word have to stay unknown? */
+static bool is_secret(const char *word)
+{
+	return !strcmp(word, "--passwd") || !strcmp(word, "--localpasswd");
+}
+
+/**
+ * audit_quote() - a command line, for a line of the record
+ * @argc:	how many words
+ * @argv:	the words; passwords are left out
+ *
+ * Return: the caller's, or NULL; longer ones are cut at 4 KiB.
+ */
+char *audit_quote(int argc, char **argv)
+{
+	char *text = malloc(AUDIT_COMMAND_BYTES + sizeof("..."));
+	size_t used = 0;
+	const char *word;
+
+	if (!text)
+		return NULL;
+	text[0] = '\0';
+	for (int i = 0; i < argc; i++) {
+		word = i && is_secret(argv[i - 1]) ? "***" : argv[i];
+		if (!strncmp(word, "--passwd=", 9))
+			word = "--passwd=***";
+		/* A byte takes four at most */
+		if (used + 4 * strlen(word) + 4 > AUDIT_COMMAND_BYTES) {
+			strcpy(text + used, "...");
+			break;
+		}
+		if (i)
+			text[used++] = ' ';
+		used += quote(text + used, word);
+	}
+	return text;
+}
