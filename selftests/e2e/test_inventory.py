@@ -293,7 +293,9 @@ def _():
         lab.a.phyp("stream.cancel", stream_id=move.stream_id)
         lab.b.phyp("stream.cancel", stream_id=move.stream_id)
         lpm.until("the shell is gone",
-                  lambda: lab.b.partition_state("one") == "absent")
+                  lambda: lab.b.partition_state("one") == "absent" and
+                  lab.b.phyp("system.info")["memory_free"] ==
+                  lab.b.phyp("system.info")["memory_total"])
         moves = history(lab.a, "one")
         assert len(moves) == 1, moves
         assert (moves[0]["stream_id"], moves[0]["type"], moves[0]["from"],
@@ -424,7 +426,13 @@ def _():
         assert (moves[0]["from"], moves[0]["to"], moves[0]["result"]) == \
             ("A", "B", "completed"), moves
         dst("partition.activate", name="app1")
-        src("partition.remove", name="app1")
+        try:
+            src("partition.remove", name="app1")
+        except lpm.RpcError as error:
+            assert error.code == lpm.STATE, error
+        else:
+            raise AssertionError("it was removed by somebody else")
+        src("partition.remove", name="app1", stream_id=STREAM)
         assert src("system.info")["inactive_migrations"] == 0
 
 
@@ -434,7 +442,7 @@ def _():
         described = lab.a.phyp("partition.describe", name="app1")
         lab.a.phyp("partition.depart", name="app1", stream_id=STREAM, peer="B")
         lab.b.phyp("partition.create", arriving=STREAM, peer="A", **described)
-        lab.b.phyp("partition.remove", name="app1")
+        lab.b.phyp("partition.remove", name="app1", stream_id=STREAM)
         assert lab.b.phyp("system.info")["inactive_migrations"] == 0
         lab.a.phyp("partition.stay", name="app1", stream_id=STREAM)
         after = lab.a.phyp("partition.describe", name="app1")

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hmc/console.h"
+#include "hmc/output.h"
 #include "hmc/session.h"
 
 /* As an HMC prints it: clients take it apart line by line */
@@ -88,6 +89,8 @@ static bool is_wanted(const char *names, const char *name)
 	return false;
 }
 
+static const struct attributes user_attributes = { .fields = user_fields };
+
 static int list_users(const struct listing *listing, const char *filter)
 {
 	struct console console;
@@ -101,7 +104,7 @@ static int list_users(const struct listing *listing, const char *filter)
 	json_array_foreach(json_object_get(console.root, "users"), i, user)
 		if (is_wanted(filter, text_of(user, "name")))
 			json_array_append_new(records, user_record(user));
-	listing_print(listing, user_fields, records);
+	listing_print(listing, &user_attributes, records);
 	json_decref(records);
 	status = EXIT_DONE;
 close_console:
@@ -149,7 +152,7 @@ static int run_lshmcusr(const struct command *command, int argc, char **argv)
 	if (filter && strncmp(filter, "names=", 6))
 		return usage_error(command, "--filter is \"%.64s\"; it must be names=USER,...",
 				   filter);
-	if (listing_check(command, &listing, user_fields))
+	if (listing_check(command, &listing, &user_attributes))
 		return EXIT_USAGE;
 	return list_users(&listing, filter);
 }
