@@ -3,6 +3,7 @@
 """The nine steps of a migration: what they leave on both systems, and what is undone."""
 
 import os
+import pwd
 import re
 import sys
 
@@ -60,6 +61,7 @@ def _():
             moves = lab.b.phyp("partition.history", name=name)["moves"]
             assert [(m["from"], m["to"], m["result"]) for m in moves] == \
                 [("A", "B", "completed")], moves
+            assert moves[0]["by"] == pwd.getpwuid(os.geteuid()).pw_name, moves
             if name != "app1":
                 assert moves[0]["bytes"] > 0 and "blackout_ms" in moves[0]
         # And back, all of it

@@ -13,6 +13,7 @@
 #include "common/util.h"
 #include "hmc/adapters.h"
 #include "hmc/cleanup.h"
+#include "hmc/session.h"
 #include "hmc/step.h"
 
 #define END_MS	10000		/* for movers to close their sessions */
@@ -231,8 +232,9 @@ static void note_move(const struct plan *plan)
 
 	if (show_stream(plan->source, plan->id, &stream, &err) || !stream)
 		return;
-	note = json_pack("{s:s, s:s, s:I, s:I}",
+	note = json_pack("{s:s, s:s, s:s, s:I, s:I}",
 			 "name", text_of(plan->partition, "name"), "stream_id", plan->id,
+			 "by", session_user(),
 			 "bytes", (json_int_t)number_of(stream, "bytes"),
 			 "total_ms", (json_int_t)((number_of(stream, "completed_ns") -
 						   number_of(stream, "created_ns")) /

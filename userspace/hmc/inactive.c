@@ -14,6 +14,7 @@
 #include "hmc/adapters.h"
 #include "hmc/cleanup.h"
 #include "hmc/move.h"
+#include "hmc/session.h"
 #include "hmc/step.h"
 
 static json_t *mark_params(const struct plan *plan)
@@ -81,6 +82,16 @@ static int give_up(struct plan *plan)
 
 /* ---- Forward ---- */
 
+/* For its history; without it nothing else is lost */
+static void note_who(const struct plan *plan)
+{
+	struct rpc_error err;
+	json_t *note = mark_params(plan);
+
+	json_object_set_new(note, "by", json_string(session_user()));
+	system_call(plan->target, "partition.note", note, NULL, &err);
+}
+
 /* What follows once the source has removed it.  The target's mark goes last */
 static int arrive(struct plan *plan)
 {
@@ -95,10 +106,12 @@ static int arrive(struct plan *plan)
 	ret = adapters_settle(plan->target, plan->id);
 	if (ret)
 		return ret;
-	if (!system_call(plan->target, "partition.arrived", mark_params(plan), NULL, &err))
-		return 0;
-	call_message(plan->target, "let the partition arrive", &err);
-	return -EIO;
+	if (system_call(plan->target, "partition.arrived", mark_params(plan), NULL, &err)) {
+		call_message(plan->target, "let the partition arrive", &err);
+		return -EIO;
+	}
+	note_who(plan);
+	return 0;
 }
 
 static int define_there(struct plan *plan, const struct move_options *options)
