@@ -160,6 +160,11 @@ json_t *inactive_params(const struct invocation *inv)
 	return json_pack("{s:s, s:s}", "name", inv->argv[0], "stream_id", inv->argv[1]);
 }
 
+json_t *remove_params(const struct invocation *inv)
+{
+	return inv->argc > 1 ? inactive_params(inv) : name_params(inv);
+}
+
 json_t *depart_params(const struct invocation *inv)
 {
 	return json_pack("{s:s, s:s, s:s}", "name", inv->argv[0], "stream_id", inv->argv[1],

@@ -32,7 +32,7 @@ static const char usage_text[] =
 "  shutdown NAME            stop it\n"
 "  suspend NAME             to a file; its memory is free\n"
 "  resume NAME              from there, where it was\n"
-"  remove NAME              remove it\n"
+"  remove NAME [ID]         remove it; ID: of the migration that it is in\n"
 "  list, show NAME          partitions\n"
 "  wait NAME [STATE [SEC]]  wait until it is finished, or in a state\n"
 "  config NAME              what moves as its profile\n"
@@ -293,7 +293,7 @@ static const struct command commands[] = {
 	  run_method },
 	{ "resume", "partition.resume", 1, 1, name_params, show_object,
 	  run_method },
-	{ "remove", "partition.remove", 1, 1, name_params, show_object,
+	{ "remove", "partition.remove", 1, 2, remove_params, show_object,
 	  run_method },
 	{ "list", "partition.list", 0, 0, NULL, print_partitions, run_method },
 	{ "show", "partition.show", 1, 1, name_params, show_object,

@@ -34,6 +34,7 @@ json_t *event_params(const struct invocation *inv);
 json_t *call_params(const struct invocation *inv);
 json_t *configure_params(const struct invocation *inv);
 json_t *inactive_params(const struct invocation *inv);
+json_t *remove_params(const struct invocation *inv);
 json_t *depart_params(const struct invocation *inv);
 json_t *detach_params(const struct invocation *inv);
 json_t *msp_params(const struct invocation *inv);
