@@ -62,9 +62,11 @@ void history_add_stream(const struct managed_stream *s)
 	bool source = s->role == PHYP_SOURCE;
 	struct phyp_stream_stats stats;
 	json_t *entry;
+	bool completed;
 
 	phyp_stream_stats(s->phyp, &stats);
-	if (source == (stats.state == VASI_STATE_COMPLETED))
+	completed = stats.state == VASI_STATE_COMPLETED;
+	if (source == completed)
 		return;
 	entry = json_pack("{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o}",
 			  "stream_id", rpc_json_stream_id(s->id),
