@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Daemons, sockets and console files that break one rule of validation each (broken.py)."""
+
+import copy
+import json
+
+import lpm
+from broken import only, setup
+from console import Console, describe
+from interpose import Interposer
+
+
+class Answers(Interposer):
+    """A platform's or a mover's answers, changed: (path, method) -> function."""
+
+    changed = {}
+
+    def forward(self, path, line):
+        change = self.changed.get((path, json.loads(line)["method"]))
+        answer = json.loads(Interposer.forward(path, line))
+        if change:
+            change(answer)
+        return json.dumps(answer).encode() + b"\n"
+
+
+def with_answers(lab, changed):
+    """The lab's Answers stand between for all cases; see prepare()."""
+    lab.answers.changed = changed
+    return Console(lab, lab.answers.description)
+
+
+def prepare(lab):
+    """Once, before the cases."""
+    lab.answers = Answers(lab, describe(lab))
+    lab.undo = []
+
+
+def restore(lab):
+    """After each case."""
+    lab.answers.changed = {}
+    while lab.undo:
+        lab.undo.pop()()
+
+
+def set_result(**members):
+    return lambda answer: answer["result"].update(members)
+
+
+def refuse(answer):
+    answer.pop("result", None)
+    answer["error"] = {"code": 3, "message": "not now"}
+
+
+def described(lab, change):
+    """A console whose file is changed."""
+    description = describe(lab)
+    change(description["systems"])
+    return Console(lab, description)
+
+
+@setup("system", "LPM0101")
+def _(lab):
+    return described(lab, lambda systems: systems[1].update(socket="/nowhere",
+                                                            msps=[]))
+
+
+@setup("system", "LPM0102")
+def _(lab):
+    return with_answers(lab, {(lab.b.phyp_path, "system.info"): refuse})
+
+
+@setup("state", "LPM0102")
+def _(lab):
+    return with_answers(lab, {(lab.a.phyp_path, "partition.describe"): refuse})
+
+
+@setup("state", "HSCL05DF")
+def _(lab):
+    def change(answer):
+        for entry in answer["result"]["partitions"]:
+            entry["state"] = "Starting"
+    # It would be checked as one that is shut down
+    return with_answers(lab, {(lab.a.phyp_path, "partition.list"): change})
+
+
+@setup("state", "HSCL8012")
+def _(lab):
+    def change(answer):
+        answer["result"]["partitions"] = []
+    return with_answers(lab, {(lab.a.phyp_path, "partition.list"): change})
+
+
+@setup("name", "LPM0103")
+def _(lab):
+    def change(answer):
+        answer.pop("error")
+        answer["result"] = {"state": "Not Activated"}
+    return with_answers(lab, {(lab.b.phyp_path, "partition.show"): change})
+
+
+@setup("page-size", "LPM0106")
+def _(lab):
+    return with_answers(lab, {(lab.b.phyp_path, "system.info"):
+                              set_result(granules=[65536])})
+
+
+@setup("stream-version", "LPM0107")
+def _(lab):
+    return with_answers(lab, {(lab.b.phyp_path, "system.info"):
+                              set_result(stream_major=9)})
+
+
+@setup("migrations", "LPM0108")
+def _(lab):
+    return with_answers(lab, {(lab.b.phyp_path, "system.info"):
+                              set_result(streams=16)})
+
+
+# A guest, as far as the console sees one.  Real ones are in test_console.py and
+# guest/test_guest_console.py
+
+def refuse_with(code):
+    def change(answer):
+        answer.pop("result", None)
+        answer["error"] = {"code": code, "message": "it has no disk"}
+    return change
+
+
+def accept(answer):
+    answer.pop("error", None)
+    answer["result"] = {}
+
+
+def with_guest(lab, agent=True, guests=True, check=accept, tell=accept):
+    def change(answer):
+        answer["result"]["guest"] = {"agent": agent}
+    return with_answers(lab, {
+        (lab.a.phyp_path, "partition.describe"): change,
+        (lab.a.phyp_path, "partition.tell"): tell,
+        (lab.b.phyp_path, "system.info"): set_result(guests=guests),
+        (lab.b.phyp_path, "partition.check"): check})
+
+
+@setup("guest", "LPM0118")
+def _(lab):
+    return with_guest(lab, guests=False)
+
+
+@setup("guest", "LPM0119")
+def _(lab):
+    return with_guest(lab, check=refuse_with(lpm.FAILED))
+
+
+@setup("guest", "LPM0102")
+def _(lab):
+    return with_guest(lab, check=refuse_with(lpm.NOT_ENOUGH))
+
+
+@setup("agent", "LPM0120", options=("--suspend", "partition"))
+def _(lab):
+    return with_guest(lab, agent=False)
+
+
+@setup("agent", "LPM0121")
+def _(lab):
+    return with_guest(lab, tell=refuse_with(lpm.FAILED))
+
+
+@setup("agent", "LPM0102")
+def _(lab):
+    return with_guest(lab, tell=refuse_with(lpm.STATE))
+
+
+@setup("agent", "LPM0121", only(), options=("--suspend", "platform"))
+def _(lab):
+    """it is not asked"""
+    return with_guest(lab, tell=refuse_with(lpm.FAILED))
+
+
+@setup("mover", "LPM0109")
+def _(lab):
+    return described(lab, lambda systems: systems[0].update(msps=[]))
+
+
+@setup("mover", "LPM0110")
+def _(lab):
+    return described(lab, lambda systems: systems[0]["msps"][0].update(
+        socket="/nowhere"))
+
+
+@setup("mover", "LPM0111")
+def _(lab):
+    return described(lab, lambda systems: systems[1]["msps"][0].update(
+        device="msp7"))
+
+
+@setup("mover", "LPM0112")
+def _(lab):
+    def change(answer):
+        answer["result"]["devices"][0]["connected"] = False
+    return with_answers(lab, {(lab.a.phyp_path, "system.info"): change})
+
+
+@setup("mover", "LPM0113")
+def _(lab):
+    return with_answers(lab, {(lab.a.msp_path, "info"):
+                              set_result(operations=8, operations_max=8)})
+
+
+@setup("mover", "LPM0342")
+def _(lab):
+    lab.b.phyp("vios.change", name="vios-B", msp=False)
+    lab.undo.append(lambda: lab.b.phyp("vios.change", name="vios-B", msp=True))
+    return Console(lab)
+
+
+@setup("mover", "LPM0305")
+def _(lab):
+    # One that hosts nothing: it is the third
+    return third_vios(lab, version="1.4")
+
+
+@setup("mover", "LPM0341")
+def _(lab):
+    return third_vios(lab, rmc_state="none")
+
+
+def third_vios(lab, **members):
+    """The mover of A is a VIOS that hosts nothing, and is as @members say."""
+    def change(answer):
+        vioses = answer["result"]["vioses"]
+        vioses.append(dict(vioses[0], name="mover", lpar_id=109, adapters=[],
+                           **members))
+
+    lab.answers.changed = {(lab.a.phyp_path, "system.inventory"): change}
+    description = copy.deepcopy(lab.answers.description)
+    description["systems"][0]["msps"][0]["name"] = "mover"
+    return Console(lab, description)
+
+
+@setup("peers", "LPM0114")
+def _(lab):
+    return with_answers(lab, {(lab.b.msp_path, "check_peer"): refuse})
+
+
+@setup("peers", "LPM0117")
+def _(lab):
+    return with_answers(lab, {(lab.b.msp_path, "info"):
+                              set_result(encrypt_data=False)})
+
+
+@setup("peers", "LPM0116")
+def _(lab):
+    def trust(*identities):
+        lab.b.trust(*identities)
+        lab.b.restart_mspd()
+
+    trust()
+    lab.undo.append(lambda: trust(lab.a.identity))
+    return Console(lab)
