@@ -2,6 +2,7 @@
 """What a demonstration shows: who says what, and when; and where the time goes."""
 
 import contextlib
+import re
 import subprocess
 import threading
 import time
@@ -95,7 +96,8 @@ class Migration(threading.Thread):
         *looks, self.rest = (self.rest + block.decode()).replace(
             "\n", "\r").split("\r")
         for look in looks:
-            self.look(look.rstrip())
+            # Without what erases the rest of a line
+            self.look(re.sub("\x1b\\[[JK]", "", look).rstrip())
 
     def look(self, text):
         """A bar every second is enough; the rest is shown as it is."""

@@ -495,7 +495,7 @@ def _():
                                     "--level", "sys", status=1)
 
 
-BAR = re.compile(r"\[(#* *)\] +(\d+) % ([a-z]+) +\d+ MB/s +\d+ MB left +"
+BAR = re.compile(r"\[(#* *)\] +(\d+) % ([a-z]+) +\d+ MB/s dirty +\d+ pass +\d+ +"
                  r"(~\d+ (?:s|min))? *")
 
 
@@ -509,7 +509,8 @@ def _():
         status, seen = console.on_terminal(*order)
         assert status == 0, seen
         assert move.runs_on() == ["B"]
-        looks = [BAR.fullmatch(line) for line in
+        # Each erases what is left of the line, and below it
+        looks = [BAR.fullmatch(line.replace("\x1b[K\x1b[J", "")) for line in
                  seen.decode().strip("\r\n").split("\r") if line]
         assert len(looks) >= 3 and all(looks), seen
         # One line of a terminal, from the beginning to the end

@@ -37,8 +37,17 @@ def describe(lab):
         "name": s.name, "socket": s.phyp_path,
         "msps": [{"name": "vios-" + s.name, "lpar_id": number,
                   "socket": s.msp_path, "device": "msp0",
-                  "address": "127.0.0.1"}]}
+                  "address": "127.0.0.1"}] + second_mover(s, number + 100)}
         for number, s in enumerate(lab.systems, 101)]}
+
+
+def second_mover(system, number):
+    """What the console file has of a system's other mover, if there is one."""
+    if not system.second:
+        return []
+    return [{"name": "vios2-" + system.name, "lpar_id": number,
+             "socket": system.second.path, "device": "msp1",
+             "address": "127.0.0.1"}]
 
 
 def commands(lab):

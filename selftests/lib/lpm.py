@@ -46,7 +46,8 @@ MIB = 1 << 20
 
 # Numeric users without names; one group, so that movers reach the sockets
 GROUP = 61000
-USERS = {"phyp-A": 61001, "phyp-B": 61002, "msp-A": 61003, "msp-B": 61004}
+USERS = {"phyp-A": 61001, "phyp-B": 61002, "msp-A": 61003, "msp-B": 61004,
+         "msp-A2": 61005, "msp-B2": 61006}
 
 NOT_FOUND = 1
 EXISTS = 2
@@ -291,10 +292,37 @@ def make_identity(lab, directory, user):
     return answer.split()[0]
 
 
-class System:
-    """A managed system: its platform, its mover, and where they are."""
+class SecondMover:
+    """Another mover of a system, on a device of its own (msp1)."""
 
-    def __init__(self, lab, name, phyp_args, msp_args):
+    def __init__(self, lab, system, msp_args):
+        label = "msp-%s2" % system.name
+        directory = os.path.join(lab.directory, "m%s2" % system.name)
+        os.mkdir(directory)
+        os.chmod(directory, 0o750)
+        own(lab, label, directory)
+        self.path = directory + "/rpc"
+        self.device_path = system.phyp_dir + "/msp1"
+        self.tls_dir = directory + "/tls"
+        self.identity = make_identity(lab, self.tls_dir, label)
+        self.msp = Rpc(self.path)
+        self.mspd = Daemon(lab, label, [
+            programs() + "/mspd", "--socket", self.path, "--vasi", self.device_path,
+            "--listen", "127.0.0.1", "--tls-dir", self.tls_dir] +
+            [a.replace("{dir}", directory) for a in msp_args])
+
+    def start(self):
+        self.mspd.start(self.path)
+        self.msp("info")
+
+
+class System:
+    """A managed system: its platform, its mover, and where they are.
+
+    @second: it has another mover, or None
+    """
+
+    def __init__(self, lab, name, phyp_args, msp_args, second=False):
         self.lab = lab
         self.name = name
         base = lab.directory
@@ -318,12 +346,22 @@ class System:
         self.phypd = Daemon(lab, "phyp-" + name, [
             programs() + "/vasi-phypd", "--name", name,
             "--socket", self.phyp_path, "--state-dir", self.state_dir,
-            "--device", "msp0=" + self.device_path] + self.guests(lab, name) +
-            [a.replace("{dir}", self.phyp_dir) for a in phyp_args])
+            "--device", "msp0=" + self.device_path] +
+            (["--device", "msp1=" + self.phyp_dir + "/msp1"] if second else []) +
+            self.guests(lab, name) + [a.replace("{dir}", self.phyp_dir) for a in phyp_args])
         self.msp_args = [a.replace("{dir}", self.msp_dir) for a in msp_args]
         self.mspd = Daemon(lab, "msp-" + name, None)
         self.tls_dir = os.path.join(self.msp_dir, "tls")
         self.identity = make_identity(lab, self.tls_dir, "msp-" + name)
+        self.second = SecondMover(lab, self, msp_args) if second else None
+
+    def daemons(self):
+        """Movers first: they have the platform's devices."""
+        return [self.mspd] + ([self.second.mspd] if self.second else []) + [self.phypd]
+
+    def identities(self):
+        """Of its movers."""
+        return [self.identity] + ([self.second.identity] if self.second else [])
 
     def guests(self, lab, name):
         """Options for a system that has guests, where the plug-in was built."""
@@ -345,6 +383,8 @@ class System:
     def start(self):
         self.phypd.start(self.phyp_path)
         self.start_mspd()
+        if self.second:
+            self.second.start()
 
     def relay_link(self):
         """Put a relay into the VIO link of movers started from now on."""
@@ -364,10 +404,11 @@ class System:
         self.msp("info")
 
     def trust(self, *identities):
-        """Its mover trusts these, and no others, from its next start on."""
-        path = os.path.join(self.tls_dir, "peers")
-        with open(path, "w", encoding="ascii") as file:
-            file.writelines(i + "\n" for i in identities)
+        """Its movers trust these, and no others, from their next start on."""
+        for directory in [self.tls_dir] + ([self.second.tls_dir] if self.second else []):
+            path = os.path.join(directory, "peers")
+            with open(path, "w", encoding="ascii") as file:
+                file.writelines(i + "\n" for i in identities)
 
     def restart_mspd(self):
         """A new mover in place of whatever is there."""
@@ -377,7 +418,7 @@ class System:
 
     def stop(self):
         statuses = []
-        for daemon in (self.mspd, self.phypd):
+        for daemon in self.daemons():
             try:
                 status = daemon.stop()
             except AssertionError as error:
@@ -417,13 +458,14 @@ class Lab:
     @qemu: a program that is QEMU and plug-in in one
     @systems: descriptions of the systems by name (lib/inventory.py); they say how much
         memory there is, so that @phyp must not
+    @second: each system has another mover
     """
 
     ids = itertools.count(1)
     references = {}
 
     def __init__(self, phyp=(), msp=(), links=False, config=None, guests=True,
-                 qemu=None, systems=None):
+                 qemu=None, systems=None, second=False):
         self.guests = guests
         self.qemu = qemu
         self.root = os.geteuid() == 0
@@ -442,10 +484,10 @@ class Lab:
                 self.systems.append(System(
                     self, name,
                     self.side(phyp, name) + self.describe(systems, name),
-                    self.side(msp, name) + self.configure(config, name)))
+                    self.side(msp, name) + self.configure(config, name), second))
             self.a, self.b = self.systems
-            self.a.trust(self.b.identity)
-            self.b.trust(self.a.identity)
+            self.a.trust(*self.b.identities())
+            self.b.trust(*self.a.identities())
             if links:
                 for system in self.systems:
                     system.phypd.start(system.phyp_path)
@@ -492,7 +534,7 @@ class Lab:
         for system in reversed(self.systems):
             wrong += system.stop()
         for system in self.systems:
-            for daemon in (system.phypd, system.mspd):
+            for daemon in system.daemons():
                 report = SANITIZER_REPORT.search(daemon.log())
                 if report:
                     wrong.append("%s: %s" % (daemon.label, report.group(0)))
@@ -506,7 +548,7 @@ class Lab:
 
     def dump(self, lines=40):
         for system in self.systems:
-            for daemon in (system.phypd, system.mspd):
+            for daemon in system.daemons():
                 note("---- %s:" % daemon.label)
                 text = daemon.log().rstrip().split("\n")
                 report = [n for n, line in enumerate(text)

@@ -113,6 +113,9 @@ static void look_at_mover(const struct side *side, struct mover *mover)
 	if (number_of(info, "operations_max"))
 		mover->load = number_of(info, "operations") * 1000 /
 			      number_of(info, "operations_max");
+	/* Of several partitions in one command each is told which to take */
+	if (mover->msp->preferred)
+		mover->load = -1;
 	json_decref(info);
 }
 

@@ -253,6 +253,26 @@ void console_close(struct console *console)
 }
 
 /**
+ * console_reopen() - have the file open for oneself
+ * @console:	that of the process one was forked from, whose lock it would share
+ *
+ * Return: 0 or a negative errno.
+ */
+int console_reopen(struct console *console)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", console->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	close(console->fd);
+	console->fd = fd;
+	return 0;
+}
+
+/**
  * console_find() - find a system by name
  * @console:	the console
  * @name:	its name

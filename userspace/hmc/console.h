@@ -43,6 +43,7 @@ struct remote;
  * @address:	where other MSPs reach it: an IPv4 or IPv6 address
  * @remote:	the console through which it is reached, NULL = this one
  * @system:	with @remote: name of its system there
+ * @preferred:	to be chosen if it can be used
  * @deadline_ns: calls are answered by then, of now_ns(); 0 = never
  */
 struct msp {
@@ -53,6 +54,7 @@ struct msp {
 	struct remote *remote;
 	const char *system;
 	uint32_t lpar_id;
+	bool preferred;
 	uint64_t deadline_ns;
 };
 
@@ -123,6 +125,7 @@ bool name_is_valid(const char *name);
 
 /* The console file */
 int console_open(const char *path, struct console *console);
+int console_reopen(struct console *console);
 void console_close(struct console *console);
 json_t *console_peek(const char *path);
 struct managed_system *console_find(struct console *console, const char *name);
@@ -139,6 +142,8 @@ void msp_message(const struct managed_system *system, const struct msp *msp,
 		 const char *what, const struct rpc_error *err);
 void call_message(const struct managed_system *system, const char *what,
 		  const struct rpc_error *err);
+void place_message(const struct managed_system *system, const struct msp *msp,
+		   const char *what, const struct rpc_error *err);
 bool call_forbidden(const struct rpc_error *err);
 const char *call_text(const struct managed_system *system, const char *what,
 		      const struct rpc_error *err, char text[CALL_TEXT_BYTES]);
@@ -214,6 +219,8 @@ struct plan {
 	bool told;
 };
 
+struct watcher;
+
 /**
  * struct move_options - how a migration is to be done
  * @verbose:	say what is found and done
@@ -235,6 +242,7 @@ struct plan {
  * @npivval:	"port" or "portdisk"; NULL = port
  * @profile:	-n, the profile on the target; NULL = the current one
  * @data:	attributes of -i or -f, an object of strings; NULL = none
+ * @watcher:	who wants to know how it goes on (progress.h); NULL = nobody
  */
 struct move_options {
 	bool verbose;
@@ -256,6 +264,7 @@ struct move_options {
 	const char *npivval;
 	const char *profile;
 	json_t *data;
+	const struct watcher *watcher;
 };
 
 int validate(struct plan *plan, const struct partition_key *key,

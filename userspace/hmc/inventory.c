@@ -225,6 +225,30 @@ void msp_message(const struct managed_system *system, const struct msp *msp,
 		message(code, "%s", text);
 }
 
+/**
+ * place_message() - tell the user that a migration could not begin somewhere
+ * @system:	the system
+ * @msp:	its mover, or NULL: it was the system that was called
+ * @what:	was to be done
+ * @err:	why it failed
+ *
+ * That there is no place for another one has a code of its own: it is over when one
+ * of the others ends, and of several partitions this one waits for that.
+ */
+void place_message(const struct managed_system *system, const struct msp *msp,
+		   const char *what, const struct rpc_error *err)
+{
+	if (err->code == RPC_NOT_ENOUGH)
+		message("LPM0243", "%s%s%s%s has no place to %s: %s. Repeat it when another migration has ended.",
+			msp ? "Mover " : "System ", msp ? msp->name : "",
+			msp ? " of system " : "", system->name,
+			what, err->text);
+	else if (msp)
+		msp_message(system, msp, what, err);
+	else
+		call_message(system, what, err);
+}
+
 const char *text_of(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));

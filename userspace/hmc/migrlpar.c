@@ -9,6 +9,14 @@
 #include "hmc/mapping.h"
 #include "hmc/migrlpar.h"
 #include "hmc/partitions.h"
+#include "hmc/several.h"
+
+static void tell_watcher(const struct move_options *options, enum watch_event event,
+			 const struct plan *plan)
+{
+	if (options->watcher)
+		options->watcher->see(options->watcher->data, event, plan, NULL);
+}
 
 static int migrate(struct console *console, struct plan *plan, const struct order *order)
 {
@@ -21,6 +29,8 @@ static int migrate(struct console *console, struct plan *plan, const struct orde
 	/* Of two commands for one partition the target lets one make the shell */
 	if (!status)
 		status = move_start(plan, &order->options);
+	if (!status)
+		tell_watcher(&order->options, WATCH_MOVING, plan);
 	if (status || !plan->active || order->options.async)
 		return status;
 	return move_watch(console, plan, &order->options);
@@ -61,6 +71,8 @@ int migrate_one(struct console *console, struct managed_system *source,
 	int status;
 
 	status = validate_in_time(console, &plan, key, &order->options);
+	if (!status)
+		tell_watcher(&order->options, WATCH_VALID, &plan);
 	if (!status && order->operation == 'v')
 		mapping_print(&plan);
 	if (!status && order->operation == 'm')
@@ -112,6 +124,37 @@ static int do_each(struct console *console, struct managed_system *source,
 	return status;
 }
 
+/* How far it is, when there is only one */
+static void see_one(void *data, enum watch_event event, const struct plan *plan,
+		    const json_t *status)
+{
+	struct progress *progress = data;
+
+	if (event != WATCH_STATUS)
+		return;
+	progress_set(progress, 0, text_of(plan->partition, "name"), PROGRESS_ACTIVE, status);
+	progress_draw(progress);
+}
+
+/* One that is named alone is migrated by this process, and waits for nobody */
+static int do_alone(struct console *console, struct managed_system *source,
+		    struct managed_system *target, const struct order *order)
+{
+	struct watcher watcher = { .see = see_one };
+	struct order watched = *order;
+	struct progress *progress = NULL;
+	int status;
+
+	if (!order->quiet && strchr("mr", order->operation) &&
+	    !progress_open(1, order->options.verbose, &progress)) {
+		watcher.data = progress;
+		watched.options.watcher = &watcher;
+	}
+	status = do_one(console, source, target, &order->keys[0], &watched);
+	progress_close(progress);
+	return status;
+}
+
 static struct managed_system *find_system(struct console *console, const char *option,
 					  const char *name)
 {
@@ -143,8 +186,10 @@ static int execute(struct console *console, const struct order *order)
 		return EXIT_FAILED;
 	if (order->operation == 'm')
 		settle(console, source);
-	if (order->nkeys == 1 && !order->list)
-		return do_one(console, source, target, &order->keys[0], order);
+	if (order->nkeys == 1 && !order->list && !order->json)
+		return do_alone(console, source, target, order);
+	if (strchr("vm", order->operation))
+		return migrate_several(console, source, target, order);
 	return do_each(console, source, target, order);
 }
 

@@ -6,19 +6,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/util.h"
 #include "hmc/adapters.h"
 #include "hmc/console.h"
 #include "hmc/move.h"
+#include "hmc/progress.h"
 #include "hmc/step.h"
 
-#define LOOK_MS		250		/* between two updates of the progress bar */
+#define LOOK_MS		250		/* between two looks at how far it is */
 #define MOVING_MS	8000		/* for the movers to find each other */
 #define TELL_MS		10000		/* for the partition to tell its kernel */
 #define SETTLE_MS	15000		/* for the platforms to agree */
-#define BAR_WIDTH	22		/* the line fits 80 columns */
 
 /* ---- What is made on both sides ---- */
 
@@ -57,7 +56,7 @@ static int make_stream(const struct plan *plan, bool source,
 				    json_integer(options->suspend_ms));
 	ret = system_call(system, "stream.create", params, NULL, &err);
 	if (ret)
-		call_message(system, "create the stream", &err);
+		place_message(system, NULL, "create the stream", &err);
 	return ret;
 }
 
@@ -120,7 +119,7 @@ static int start_target(const struct plan *plan, json_t *source_identity, int64_
 	set_device(params, plan->target_msp, plan->target_info);
 	ret = msp_call(plan->target_msp, "start", params, &answer, &err);
 	if (ret)
-		msp_message(plan->target, plan->target_msp, "start as the target", &err);
+		place_message(plan->target, plan->target_msp, "start as the target", &err);
 	*port = number_of(answer, "port");
 	json_decref(answer);
 	return ret;
@@ -155,7 +154,7 @@ static int start_source(const struct plan *plan, json_t *target_identity, int64_
 	set_pace(params, options);
 	ret = msp_call(plan->source_msp, "start", params, NULL, &err);
 	if (ret)
-		msp_message(plan->source, plan->source_msp, "start as the source", &err);
+		place_message(plan->source, plan->source_msp, "start as the source", &err);
 	return ret;
 }
 
@@ -284,38 +283,6 @@ int move_start(struct plan *plan, const struct move_options *options)
 
 /* ---- Watch ---- */
 
-/* Until memory has been copied, if all goes on like this; "" if it never ends so */
-static void format_left(char *text, size_t size, const json_t *status, int64_t left)
-{
-	int64_t gain = number_of(status, "rate") - number_of(status, "dirty_rate");
-
-	int64_t seconds = gain > 0 ? (left + gain - 1) / gain : 0;
-
-	*text = '\0';
-	if (seconds > 0 && seconds < 600)
-		snprintf(text, size, "~%" PRId64 " s", seconds);
-	else if (seconds > 0 && seconds < 600000)
-		snprintf(text, size, "~%" PRId64 " min", seconds / 60);
-}
-
-static void draw_bar(const json_t *status)
-{
-	int64_t total = number_of(status, "bytes_total");
-	int64_t left = number_of(status, "bytes_remaining");
-	char bar[BAR_WIDTH + 1], time_left[32];
-	int done = 0;
-
-	if (total > 0 && left <= total)
-		done = (int)((double)(total - left) * 100.0 / (double)total);
-	memset(bar, ' ', BAR_WIDTH);
-	memset(bar, '#', (size_t)(done * BAR_WIDTH / 100));
-	bar[BAR_WIDTH] = '\0';
-	format_left(time_left, sizeof(time_left), status, left);
-	fprintf(stderr, "\r[%s] %3d %% %-10.10s %5.0f MB/s %6.0f MB left %-9s", bar, done,
-		text_of(status, "phase"), (double)number_of(status, "rate") / 1e6,
-		(double)left / 1e6, time_left);
-}
-
 static bool mover_ended(const json_t *status)
 {
 	const char *phase = text_of(status, "phase");
@@ -345,7 +312,6 @@ static void stop_late(struct plan *plan, uint64_t wait_ms)
 static void watch(struct plan *plan, const struct move_options *options)
 {
 	bool limited = options->wait_ms;
-	bool bar = isatty(STDERR_FILENO);
 	bool ended = false;
 	struct rpc_error err;
 	json_t *status;
@@ -361,8 +327,8 @@ static void watch(struct plan *plan, const struct move_options *options)
 			break;
 		ended = mover_ended(status);
 		step_follow(plan, status);
-		if (bar)
-			draw_bar(status);
+		if (options->watcher)
+			options->watcher->see(options->watcher->data, WATCH_STATUS, plan, status);
 		if (ended && *text_of(status, "error"))
 			message("LPM0202", "The mover of system %s says: %s.",
 				plan->source->name, text_of(status, "error"));
@@ -372,8 +338,6 @@ static void watch(struct plan *plan, const struct move_options *options)
 			limited = false;
 		}
 	}
-	if (bar)
-		fputc('\n', stderr);
 }
 
 /* ---- The end ---- */
