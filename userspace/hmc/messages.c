@@ -100,8 +100,6 @@ const struct message_kind message_kinds[] = {
 	  "the partition ended the migration" },
 	{ "LPM0213", SEVERITY_WARNING,
 	  "warning: migrated, but the partition says that not all went well in it" },
-	{ "LPM0240", SEVERITY_ERROR,
-	  "--ip is given, and no other console can be reached" },
 	{ "LPM0241", SEVERITY_ERROR,
 	  "an attribute that cannot be set while a mover is at work, or at all" },
 	{ "LPM0242", SEVERITY_ERROR,

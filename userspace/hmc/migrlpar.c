@@ -9,6 +9,7 @@
 #include "hmc/mapping.h"
 #include "hmc/migrlpar.h"
 #include "hmc/partitions.h"
+#include "hmc/remote.h"
 #include "hmc/several.h"
 
 static void tell_watcher(const struct move_options *options, enum watch_event event,
@@ -167,13 +168,30 @@ static struct managed_system *find_system(struct console *console, const char *o
 	return system;
 }
 
+/* One of the other console, where there is one */
+static struct managed_system *find_target(struct console *console, const struct order *order)
+{
+	struct managed_system *target;
+
+	if (!order->host)
+		return find_system(console, "-t", order->target_name);
+	target = console_find_remote(console, order->target_name);
+	if (!target)
+		message("LPM0004",
+			"-t names the system \"%.64s\", which the console %s does not have for this user. List those it has with lssyscfg -r sys -F name there.",
+			order->target_name, order->host);
+	return target;
+}
+
 static int execute(struct console *console, const struct order *order)
 {
-	struct managed_system *source = find_system(console, "-m", order->source_name);
-	struct managed_system *target = NULL;
+	struct managed_system *source, *target = NULL;
 
+	if (order->host && console_add_remote(console, order->host, order->user))
+		return EXIT_FAILED;
+	source = find_system(console, "-m", order->source_name);
 	if (order->target_name)
-		target = find_system(console, "-t", order->target_name);
+		target = find_target(console, order);
 	if (!source || (order->target_name && !target))
 		return EXIT_FAILED;
 	if (source == target && order->operation != 'r') {
@@ -202,12 +220,6 @@ static int run_migrlpar(const struct command *command, int argc, char **argv)
 	status = order_parse(command, argc, argv, &order);
 	if (status)
 		goto release;
-	if (order.host) {
-		status = EXIT_FAILED;
-		message("LPM0240",
-			"--ip is given: other consoles cannot be reached. Name the target in this console's file.");
-		goto release;
-	}
 	if (order.options.wait_ms)
 		order.options.deadline_ns = now_ns() + order.options.wait_ms * NSEC_PER_MSEC;
 	status = console_open(order.file, &console) ? EXIT_USAGE : execute(&console, &order);

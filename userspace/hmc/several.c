@@ -129,19 +129,27 @@ static void begin_job(struct several *s, size_t index)
 	fail(s, index);
 }
 
-/* Nothing stood against it but that others were there */
+/* Nothing stood against it but that others were there; warnings do not count */
 static bool comes_back(const struct several *s, size_t index)
 {
 	const struct job *job = &s->jobs[index];
+	bool warnings = false, passing = false;
 	json_t *line;
 	size_t i;
 
-	if (job->moving || !json_array_size(job->held) || s->order->operation != 'm')
+	if (job->moving || s->order->operation != 'm')
 		return false;
-	json_array_foreach(job->held, i, line)
-		if (!is_passing(json_string_value(line)))
+	json_array_foreach(job->held, i, line) {
+		const char *text = json_string_value(line);
+
+		warnings = tell_heading(text, warnings);
+		if (warnings || !tell_code_length(text))
+			continue;
+		if (!is_passing(text))
 			return false;
-	return true;
+		passing = true;
+	}
+	return passing;
 }
 
 static void put_back(struct several *s, size_t index)

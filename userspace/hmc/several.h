@@ -16,6 +16,7 @@
  * @worker:	who is at it; NULL = nobody
  * @held:	messages that are told once it is clear that it does not come back to the
  *		queue, array of strings
+ * @warnings:	what is told of it now are warnings
  * @moving:	it has begun to migrate
  * @tries:	how often it was begun
  * @begun_ns:	when it was, the last time
@@ -26,6 +27,7 @@ struct job {
 	struct partition_key key;
 	struct worker *worker;
 	json_t *held;
+	bool warnings;
 	bool moving;
 	unsigned int tries;
 	uint64_t begun_ns;
@@ -69,6 +71,8 @@ int migrate_several(struct console *console, struct managed_system *source,
 void tell_event(struct several *s, size_t index, json_t *event);
 void tell_said(struct several *s, size_t index, const char *line);
 void tell_message(struct several *s, size_t index, const char *line);
+bool tell_heading(const char *line, bool warnings);
+size_t tell_code_length(const char *line);
 void tell_state(struct several *s, size_t index);
 void tell_summary(struct several *s);
 

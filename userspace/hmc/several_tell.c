@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "hmc/messages.h"
 #include "hmc/several.h"
 
 static double seconds(uint64_t ns)
@@ -61,27 +62,76 @@ void tell_said(struct several *s, size_t index, const char *line)
 	printf("%s: %s\n", name, line);
 }
 
-static bool has_code(const char *line)
+/**
+ * tell_heading() - does validation tell warnings from here on?
+ * @line:	perhaps one of its headings
+ * @warnings:	it does already
+ */
+bool tell_heading(const char *line, bool warnings)
+{
+	if (!strcmp(line, "Warnings:"))
+		return true;
+	return strcmp(line, "Errors:") ? warnings : false;
+}
+
+/**
+ * tell_code_length() - how long is the code that a line begins with?
+ * @line:	of a worker's standard error
+ *
+ * Return: its length; 0: it is a heading or a detail.
+ */
+size_t tell_code_length(const char *line)
 {
 	size_t length = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
 
-	return length >= 7 && line[length] == ' ' &&
-	       (!strncmp(line, "LPM", 3) || !strncmp(line, "HSC", 3));
+	if (length < 7 || line[length] != ' ' ||
+	    (strncmp(line, "LPM", 3) && strncmp(line, "HSC", 3)))
+		return 0;
+	return length;
+}
+
+/* A code that may be either is what the heading said */
+static bool is_warning(const struct job *job, const char *line, size_t length)
+{
+	const struct message_kind *kind;
+	char code[16];
+
+	snprintf(code, sizeof(code), "%.*s", (int)length, line);
+	kind = message_kind(code);
+	if (kind && kind->severity != SEVERITY_EITHER)
+		return kind->severity == SEVERITY_WARNING;
+	return job->warnings;
+}
+
+static void tell_json(const struct several *s, const struct job *job, const char *line,
+		      size_t length)
+{
+	if (s->order->json)
+		print_json(json_pack("{s:s, s:s, s:s%, s:b, s:s}", "event", "message",
+				     "partition", job->name, "code", line, length, "warning",
+				     (int)is_warning(job, line, length), "text",
+				     line + length + 1));
 }
 
 /* A message: the code stays in front, and the name follows it */
 void tell_message(struct several *s, size_t index, const char *line)
 {
-	const char *name = s->jobs[index].name;
-	const char *text = has_code(line) ? strchr(line, ' ') + 1 : line;
-	int code = (int)(text - line);
+	struct job *job = &s->jobs[index];
+	size_t length = tell_code_length(line);
+	bool warning;
 
-	if (s->order->json)
-		print_json(json_pack("{s:s, s:s, s:s%, s:s}", "event", "message",
-				     "partition", name, "code", line, (size_t)max(code - 1, 0),
-				     "text", text));
+	job->warnings = tell_heading(line, job->warnings);
+	if (!length && *line != ' ')
+		return;
 	progress_clear(s->progress);
-	fprintf(stderr, "%.*s%s: %s\n", code, line, name, text);
+	if (!length) {
+		fprintf(stderr, "    %s: %s\n", job->name, line + strspn(line, " "));
+		return;
+	}
+	tell_json(s, job, line, length);
+	warning = is_warning(job, line, length) && strncmp(line + length + 1, "Warning", 7);
+	fprintf(stderr, "%.*s %s: %s%s\n", (int)length, line, job->name,
+		warning ? "Warning: " : "", line + length + 1);
 }
 
 static const char *result_of(const struct several *s, size_t index)
