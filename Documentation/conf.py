@@ -18,6 +18,7 @@ man_pages = [
         ("lslparmigr", "list partition migration information", 1),
         ("lssyscfg", "list managed systems and partitions", 1),
         ("lshwres", "list hardware resources of a managed system", 1),
+        ("lsrefcode", "list reference codes", 1),
         ("chlparstate", "suspend and resume a partition", 1),
         ("mspctl", "direct a mover", 1),
         ("phypctl", "manage a managed system", 1),

@@ -467,13 +467,19 @@ def _():
                        "-F", "mem_region_size") == \
             "%d\n" % (info["memory_region_size"] // MIB)
         assert console("lslparmigr", "-r", "sys", "-m", "A") == \
-            "active_lpar_mobility_capable=1,inactive_lpar_mobility_capable=1," \
+            "inactive_lpar_mobility_capable=1," \
+            "num_inactive_migrations_supported=%d," \
+            "num_inactive_migrations_in_progress=0," \
+            "active_lpar_mobility_capable=1," \
             "num_active_migrations_supported=%d," \
-            "num_active_migrations_in_progress=0\n" % info["streams_max"]
+            "num_active_migrations_in_progress=0\n" % (
+                info["inactive_migrations_max"], info["active_migrations_max"])
         assert console("lslparmigr", "-r", "msp", "-m", "A", "-t", "B") == \
             'source_msp_name=vios-A,source_msp_id=101,' \
             '"dest_msp_names=vios-B,vios2-B","dest_msp_ids=102,103",' \
-            'source_msp_ipaddr=127.0.0.1\n'
+            'source_msp_ipaddr=127.0.0.1,"ipaddr_mappings=' \
+            '127.0.0.1//102/vios-B/127.0.0.1/,' \
+            '127.0.0.1//103/vios2-B/127.0.0.1/"\n'
         assert console("lslparmigr", "-r", "msp", "-m", "A", "-t", "B", "-F",
                        "dest_msp_names,source_msp_id") == \
             '"vios-B,vios2-B",101\n'

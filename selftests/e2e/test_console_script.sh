@@ -145,7 +145,7 @@ B,Operating'
 	is "$(hmc 'lssyscfg -r sys -m B -F state,name --header')" 'state,name
 Operating,B'
 	is "$(hmc 'lshwres -r mem -m A --level sys -F mem_region_size')" 16
-	matches "$(hmc 'lslparmigr -r sys -m A')" 'active_lpar_mobility_capable=1,inactive_lpar_mobility_capable=1,num_active_migrations_supported=[0-9]+,num_active_migrations_in_progress=0'
+	matches "$(hmc 'lslparmigr -r sys -m A')" 'inactive_lpar_mobility_capable=1,num_inactive_migrations_supported=[0-9]+,num_inactive_migrations_in_progress=0,active_lpar_mobility_capable=1,num_active_migrations_supported=[0-9]+,num_active_migrations_in_progress=0'
 	is "$(hmc 'lslparmigr -r sys -m A -F num_active_migrations_in_progress,active_lpar_mobility_capable --header')" \
 		'num_active_migrations_in_progress,active_lpar_mobility_capable
 0,1'
@@ -156,7 +156,7 @@ lists_movers()
 {
 	# A value with a comma stands in quotes: with its name, if that is shown
 	is "$(hmc 'lslparmigr -r msp -m A -t B')" \
-		'source_msp_name=vios-A,source_msp_id=101,"dest_msp_names=vios-B,vios2-B","dest_msp_ids=102,103",source_msp_ipaddr=127.0.0.1'
+		'source_msp_name=vios-A,source_msp_id=101,"dest_msp_names=vios-B,vios2-B","dest_msp_ids=102,103",source_msp_ipaddr=127.0.0.1,"ipaddr_mappings=127.0.0.1//102/vios-B/127.0.0.1/,127.0.0.1//103/vios2-B/127.0.0.1/"'
 	is "$(hmc 'lslparmigr -r msp -m A -t B -F dest_msp_names,source_msp_id,dest_msp_ids --header')" \
 		'dest_msp_names,source_msp_id,dest_msp_ids
 "vios-B,vios2-B",101,"102,103"'
@@ -202,7 +202,7 @@ exit_codes()
 	for command in 'lslparmigr -r lpar -m A --header' 'lslparmigr -r lpar' \
 		'lslparmigr -r lpar -m A -F name,colour' 'lslparmigr -r io -m A' \
 		'lssyscfg -r lpar -m A --filter colours=red' 'lssyscfg' \
-		'lshwres -r mem -m A' 'lshwres -r proc --level sys -m A' \
+		'lshwres -r mem -m A' 'lshwres -r proc --level slot -m A' \
 		'migrlpar -o v -m A -p web1' 'migrlpar -o x -m A -t B -p web1' \
 		'migrlpar -o v -m A -t B -p web1 -w never' \
 		'migrlpar -o v -m A -t B -p web1 --limit 5M'; do

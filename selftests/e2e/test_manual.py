@@ -116,7 +116,7 @@ def _():
     for name in sorted(os.listdir(directory)):
         with open(os.path.join(directory, name), encoding="utf-8") as file:
             text = file.read()
-        if '"hmc/query.h"' in text:
+        if re.search(r'"hmc/(query|list\w+|lshwres)\.h"', text):
             tables += re.findall(r"_fields\[\] = \{(.*?)NULL", text, re.S)
     fields = {f for table in tables for f in re.findall(r'"(\w+)"', table)}
     assert len(fields) > 20, fields

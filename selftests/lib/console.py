@@ -25,7 +25,8 @@ import sys
 
 import lpm
 
-COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres", "chlparstate")
+COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres",
+            "lsrefcode", "chlparstate")
 PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl", "vasimon",
             "lpar-agent", "vasi-vswitch")
 OPERATOR, STRANGER = 61098, 61099

@@ -97,6 +97,14 @@ static int read_msp(const char *path, const char *where, const json_t *object,
 	return 0;
 }
 
+static struct managed_system *find_named(struct console *console, const char *name)
+{
+	for (size_t i = 0; i < console->nsystems; i++)
+		if (!strcmp(console->systems[i].name, name))
+			return &console->systems[i];
+	return NULL;
+}
+
 static int read_system(const char *path, const char *where, const json_t *object,
 		       struct console *console)
 {
@@ -112,7 +120,7 @@ static int read_system(const char *path, const char *where, const json_t *object
 	if (!name_is_valid(system->name))
 		return refuse(path, where,
 			      "name must be printable ASCII without \"/\", \",\" and quotes");
-	if (console_find(console, system->name))
+	if (find_named(console, system->name))
 		return refuse(path, where, "name is that of an earlier system");
 	json_array_foreach(json_object_get(object, "msps"), i, msp) {
 		snprintf(inner, sizeof(inner), "%smsps[%zu].", where, i);
@@ -252,6 +260,27 @@ void console_close(struct console *console)
 	*console = (struct console) { .fd = -1 };
 }
 
+/* tttt-mmm*sssssss: machine type, model and serial number */
+static bool is_serial_form(const char *name)
+{
+	return strlen(name) == 16 && name[4] == '-' && name[8] == '*';
+}
+
+/* Its serial number is only known to the system itself */
+static bool has_serial(const struct managed_system *system, const char *name)
+{
+	json_t *inventory = NULL;
+	struct rpc_error err;
+	char text[64];
+
+	if (system_call(system, "system.inventory", NULL, &inventory, &err))
+		return false;
+	snprintf(text, sizeof(text), "%s*%s", text_of(inventory, "type_model"),
+		 text_of(inventory, "serial_num"));
+	json_decref(inventory);
+	return !strcmp(text, name);
+}
+
 /**
  * console_reopen() - have the file open for oneself
  * @console:	that of the process one was forked from, whose lock it would share
@@ -275,16 +304,18 @@ int console_reopen(struct console *console)
 /**
  * console_find() - find a system by name
  * @console:	the console
- * @name:	its name
+ * @name:	its name, or tttt-mmm*sssssss, for which the systems are asked
  *
  * Return: the system, or NULL.
  */
 struct managed_system *console_find(struct console *console, const char *name)
 {
-	for (size_t i = 0; i < console->nsystems; i++)
-		if (!strcmp(console->systems[i].name, name))
-			return &console->systems[i];
-	return NULL;
+	struct managed_system *system = find_named(console, name);
+
+	for (size_t i = 0; !system && is_serial_form(name) && i < console->nsystems; i++)
+		if (has_serial(&console->systems[i], name))
+			system = &console->systems[i];
+	return system;
 }
 
 /**

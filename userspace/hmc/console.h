@@ -108,6 +108,7 @@ extern const struct command command_migrlpar;
 extern const struct command command_lslparmigr;
 extern const struct command command_lssyscfg;
 extern const struct command command_lshwres;
+extern const struct command command_lsrefcode;
 extern const struct command command_chlparstate;
 extern const struct command command_messages;
 extern const struct command command_checks;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a managed system has (Documentation/managed-system.rst), for those who list it.
+ * What a managed system has (Documentation/managed-system.rst), for those who list it
+ * and change it.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "hmc/described.h"
 
@@ -23,4 +25,135 @@ int mover_answers(const struct managed_system *system, const struct msp *msp)
 		return 0;
 	msp_message(system, msp, "describe itself", &err);
 	return -EACCES;
+}
+
+/**
+ * described_system() - ask a system for its inventory
+ * @system:	the system
+ * @inventory:	the caller's; NULL if the system has no description
+ *
+ * Return: 0, or a negative errno; the user has been told.
+ */
+int described_system(const struct managed_system *system, json_t **inventory)
+{
+	struct rpc_error err;
+	int ret;
+
+	*inventory = NULL;
+	ret = system_call(system, "system.inventory", NULL, inventory, &err);
+	if (ret) {
+		call_message(system, "tell what it has", &err);
+		return ret;
+	}
+	if (!flag_of(*inventory, "described")) {
+		json_decref(*inventory);
+		*inventory = NULL;
+	}
+	return 0;
+}
+
+/**
+ * described_partitions() - ask a system for its partitions, with their configs
+ * @system:	the system
+ * @list:	answer of partition.list; the caller's
+ *
+ * Return: 0, or a negative errno; the user has been told.
+ */
+int described_partitions(const struct managed_system *system, json_t **list)
+{
+	struct rpc_error err;
+	int ret;
+
+	*list = NULL;
+	ret = system_call(system, "partition.list", json_pack("{s:b}", "config", 1), list, &err);
+	if (ret)
+		call_message(system, "list its partitions", &err);
+	return ret;
+}
+
+/**
+ * named_entry() - find what has a name in an array
+ * @array:	objects with a "name"
+ * @name:	the name
+ *
+ * Return: the object, a borrowed reference, or NULL.
+ */
+json_t *named_entry(const json_t *array, const char *name)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(array, i, entry)
+		if (!strcmp(text_of(entry, "name"), name))
+			return entry;
+	return NULL;
+}
+
+json_t *numbered_entry(const json_t *array, const char *member, int64_t number)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(array, i, entry)
+		if (json_object_get(entry, member) && number_of(entry, member) == number)
+			return entry;
+	return NULL;
+}
+
+/**
+ * config_of() - a partition's config
+ * @partition:	as partition.list tells it
+ *
+ * Return: the config, a borrowed reference, or NULL.
+ */
+const json_t *config_of(const json_t *partition)
+{
+	return json_object_get(partition, "config");
+}
+
+/**
+ * current_profile() - the profile that a partition was activated with last
+ * @config:	of the partition, or NULL
+ *
+ * Return: the profile, a borrowed reference, or NULL.
+ */
+const json_t *current_profile(const json_t *config)
+{
+	return named_entry(json_object_get(config, "profiles"), text_of(config, "curr_profile"));
+}
+
+bool is_shared(const json_t *profile)
+{
+	return strcmp(text_of(profile, "proc_mode"), "ded");
+}
+
+/**
+ * is_active() - does a partition have its processors and memory now?
+ * @partition:	as partition.list tells it
+ */
+bool is_active(const json_t *partition)
+{
+	static const char *const states[] = {
+		"Not Activated", "Moved", "Hibernated", "Damaged", "Migrating - Not Activated",
+		NULL
+	};
+
+	for (const char *const *state = states; *state; state++)
+		if (!strcmp(text_of(partition, "state"), *state))
+			return false;
+	return true;
+}
+
+/**
+ * processors_of() - how many processors a partition has now
+ * @partition:	as partition.list tells it, with its config
+ */
+double processors_of(const json_t *partition)
+{
+	const json_t *profile = current_profile(config_of(partition));
+	const char *member = is_shared(profile) ? "desired_proc_units" : "desired_procs";
+
+	if (!is_active(partition))
+		return 0;
+	return json_number_value(json_object_get(profile, member));
 }

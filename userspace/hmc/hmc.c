@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
 	&command_lslparmigr,
 	&command_lssyscfg,
 	&command_lshwres,
+	&command_lsrefcode,
 	&command_chlparstate,
 	&command_messages,
 	&command_checks,

@@ -437,6 +437,7 @@ const char *lpar_state(const json_t *partition)
 		{ "Migrating - Running", "Migrating - Running" },
 		{ "Suspended", "Migrating - Running" },
 		{ "Shell", "Migrating - Not Activated" },
+		{ "Migrating - Not Activated", "Migrating - Not Activated" },
 		{ "Hibernating", "Suspending" },
 		{ "Hibernated", "Suspended" },
 		{ "Migrating - Hibernated", "Migrating - Suspended" },

@@ -7,42 +7,87 @@
 #include <string.h>
 
 #include "hmc/described.h"
+#include "hmc/listmigr.h"
 #include "hmc/query.h"
 #include "hmc/virtualio.h"
 
-static const char *const migration_sys_fields[] = {
-	"active_lpar_mobility_capable", "inactive_lpar_mobility_capable",
+/* ---- Systems ---- */
+
+static const char *const system_fields[] = {
+	"inactive_lpar_mobility_capable", "num_inactive_migrations_supported",
+	"num_inactive_migrations_in_progress", "active_lpar_mobility_capable",
 	"num_active_migrations_supported", "num_active_migrations_in_progress", NULL
 };
 
-static int migration_sys(struct query *query)
+static bool has_capability(const json_t *inventory, const char *name)
 {
-	struct managed_system *system = query->system;
-	int active = 0;
-	json_t *info, *record;
+	json_t *capability;
+	size_t i;
 
-	for (size_t i = 0; i < system->nmsps && !active; i++)
-		active = mover_answers(system, &system->msps[i]);
-	info = active < 0 ? NULL : query_ask(query, "system.info", "describe itself");
+	json_array_foreach(json_object_get(inventory, "capabilities"), i, capability)
+		if (!strcmp(json_string_value(capability), name))
+			return true;
+	return !inventory;
+}
+
+/* 1 or 0; -EACCES: the user has been told */
+static int has_mover(const struct managed_system *system)
+{
+	int answers = 0;
+
+	for (size_t i = 0; i < system->nmsps && !answers; i++)
+		answers = mover_answers(system, &system->msps[i]);
+	return answers;
+}
+
+static void describe_migrations(json_t *record, const json_t *info, const json_t *inventory,
+				bool mover)
+{
+	set_flag(record, "inactive_lpar_mobility_capable",
+		 has_capability(inventory, "inactive_lpar_mobility"));
+	set_member(record, "num_inactive_migrations_supported", info, "inactive_migrations_max");
+	set_member(record, "num_inactive_migrations_in_progress", info, "inactive_migrations");
+	set_flag(record, "active_lpar_mobility_capable",
+		 mover && has_capability(inventory, "active_lpar_mobility"));
+	set_member(record, "num_active_migrations_supported", info, "active_migrations_max");
+	set_member(record, "num_active_migrations_in_progress", info, "streams");
+}
+
+static int list_system(struct query *query)
+{
+	int mover = has_mover(query->system);
+	json_t *info, *inventory = NULL;
+
+	info = mover < 0 ? NULL : query_ask(query, "system.info", "describe itself");
 	if (!info)
 		return EXIT_FAILED;
-	record = query_record(query);
-	set_text(record, "active_lpar_mobility_capable", active ? "1" : "0");
-	set_text(record, "inactive_lpar_mobility_capable", "1");
-	set_number(record, "num_active_migrations_supported", number_of(info, "streams_max"));
-	set_number(record, "num_active_migrations_in_progress", number_of(info, "streams"));
+	if (described_system(query->system, &inventory)) {
+		json_decref(info);
+		return EXIT_FAILED;
+	}
+	describe_migrations(query_record(query), info, inventory, mover);
+	json_decref(inventory);
 	json_decref(info);
 	return EXIT_DONE;
 }
 
-static const char *const migration_lpar_fields[] = {
+/* ---- Partitions ---- */
+
+static const char *const partition_fields[] = {
 	"name", "lpar_id", "migration_state", "migration_type", "source_sys_name",
 	"dest_sys_name", "dest_lpar_id", "source_msp_name", "source_msp_id",
 	"dest_msp_name", "dest_msp_id", "bytes_transmitted", "bytes_remaining", NULL
 };
 
-static const char *const migration_lpar_more_fields[] = {
-	"stream_id", "stream_state", NULL
+static const char *const partition_more_fields[] = {
+	"stream_id", "stream_state", "phase", "pass", "rate", "dirty_rate", "bytes_total",
+	"limit", "limited_by", "encryption", NULL
+};
+
+/* Of the source's mover, or of the target's while that one does not answer */
+static const char *const mover_members[] = {
+	"phase", "pass", "rate", "dirty_rate", "bytes_total", "limit", "limited_by",
+	"encryption", NULL
 };
 
 static const char *migration_state(const json_t *stream)
@@ -124,7 +169,7 @@ static void set_migration(struct query *query, json_t *record, const json_t *str
 {
 	bool source = !strcmp(text_of(stream, "role"), "source");
 	const char *id = text_of(stream, "stream_id");
-	json_t *other = NULL, *status = NULL;
+	json_t *other = NULL, *status = NULL, *arrives = NULL;
 	struct managed_system *peer = other_end(query, stream, &other);
 	struct managed_system *from = source ? query->system : peer;
 	struct managed_system *to = source ? peer : query->system;
@@ -137,27 +182,35 @@ static void set_migration(struct query *query, json_t *record, const json_t *str
 		set_text(record, "dest_sys_name", to->name);
 	set_lpar_id(record, to, text_of(stream, "partition"));
 	set_mover(record, "source", from, id, &status);
-	set_mover(record, "dest", to, id, NULL);
+	set_mover(record, "dest", to, id, &arrives);
 	set_bytes(record, status, source ? stream : other);
+	set_members(record, status ? status : arrives, mover_members);
 	set_text(record, "stream_id", id);
 	set_text(record, "stream_state", text_of(stream, "state"));
+	json_decref(arrives);
 	json_decref(status);
 	json_decref(other);
 }
 
-/* Its system was restarted, and has not heard yet what became of it */
-static void set_interrupted(const struct query *query, json_t *record,
-			    const json_t *partition)
+/* Without a stream: it was suspended, and its system restarted since; or inactive */
+static void set_without_stream(const struct query *query, json_t *record,
+			       const json_t *partition)
 {
-	set_text(record, "migration_state", "Migration Failed");
-	set_text(record, "migration_type", "suspended");
-	set_text(record, "source_sys_name", query->system->name);
-	if (*text_of(partition, "peer"))
-		set_text(record, "dest_sys_name", text_of(partition, "peer"));
-	set_text(record, "stream_id", text_of(partition, "departing"));
+	bool leaves = *text_of(partition, "departing");
+	bool inactive = !strcmp(text_of(partition, "state"), "Migrating - Not Activated");
+	const char *here = query->system->name, *peer = text_of(partition, "peer");
+
+	set_text(record, "migration_state",
+		 inactive ? "Migration In Progress" : "Migration Failed");
+	set_text(record, "migration_type", inactive ? "inactive" : "suspended");
+	if (leaves || *peer)
+		set_text(record, "source_sys_name", leaves ? here : peer);
+	if (!leaves || *peer)
+		set_text(record, "dest_sys_name", leaves ? peer : here);
+	set_text(record, "stream_id", text_of(partition, leaves ? "departing" : "arriving"));
 }
 
-static int migration_lpar(struct query *query)
+static int list_partitions(struct query *query)
 {
 	json_t *partitions, *streams, *partition, *record, *stream;
 	const char *name;
@@ -180,8 +233,8 @@ static int migration_lpar(struct query *query)
 		stream = find_stream(streams, NULL, name, NULL);
 		if (stream)
 			set_migration(query, record, stream);
-		else if (*text_of(partition, "departing"))
-			set_interrupted(query, record, partition);
+		else if (*text_of(partition, "departing") || *text_of(partition, "arriving"))
+			set_without_stream(query, record, partition);
 		else
 			set_text(record, "migration_state", "Not Migrating");
 	}
@@ -190,67 +243,107 @@ static int migration_lpar(struct query *query)
 	return EXIT_DONE;
 }
 
-static const char *const migration_msp_fields[] = {
+/* ---- Movers ---- */
+
+static const char *const mover_fields[] = {
 	"source_msp_name", "source_msp_id", "dest_msp_names", "dest_msp_ids",
-	"source_msp_ipaddr", NULL
+	"source_msp_ipaddr", "ipaddr_mappings", NULL
 };
 
-/* The movers of @system that answer, as lists separated by commas */
-static int list_movers(const struct managed_system *system, char *names, char *ids)
-{
-	const char *comma = "";
-	int answers;
+/**
+ * struct movers - those of a system that answer, and may move partitions
+ * @all:	pointers to them
+ * @count:	how many
+ */
+struct movers {
+	const struct msp *all[CONSOLE_MSPS];
+	size_t count;
+};
 
-	*names = '\0';
-	*ids = '\0';
-	for (size_t i = 0; i < system->nmsps; i++) {
-		answers = mover_answers(system, &system->msps[i]);
-		if (answers < 0)
-			return answers;
-		if (!answers)
-			continue;
-		names += sprintf(names, "%s%s", comma, system->msps[i].name);
-		ids += sprintf(ids, "%s%u", comma, system->msps[i].lpar_id);
-		comma = ",";
-	}
-	return 0;
+/* One that the inventory knows has to have msp=1 there */
+static bool is_mover(const json_t *inventory, const struct msp *msp)
+{
+	const json_t *vios = named_entry(json_object_get(inventory, "vioses"), msp->name);
+
+	return !vios || flag_of(vios, "msp");
 }
 
-static int migration_msp(struct query *query)
+static int find_movers(const struct managed_system *system, struct movers *movers)
 {
-	char names[CONSOLE_MSPS * NAME_BYTES], ids[CONSOLE_MSPS * 8];
-	json_t *record;
-	int answers;
+	json_t *inventory;
+	int answers = 0;
 
-	if (query->target && list_movers(query->target, names, ids))
+	movers->count = 0;
+	if (described_system(system, &inventory))
 		return EXIT_FAILED;
-	for (size_t i = 0; i < query->system->nmsps; i++) {
-		const struct msp *msp = &query->system->msps[i];
-
-		answers = mover_answers(query->system, msp);
-		if (answers < 0)
-			return EXIT_FAILED;
-		if (!answers)
+	for (size_t i = 0; i < system->nmsps && answers >= 0; i++) {
+		if (!is_mover(inventory, &system->msps[i]))
 			continue;
+		answers = mover_answers(system, &system->msps[i]);
+		if (answers > 0)
+			movers->all[movers->count++] = &system->msps[i];
+	}
+	json_decref(inventory);
+	return answers < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* Of each pair that could work together: address//id/name/address/ */
+static void set_targets(json_t *record, const struct msp *source, const struct movers *targets)
+{
+	json_t *names = json_array(), *ids = json_array(), *mappings = json_array();
+
+	for (size_t i = 0; i < targets->count; i++) {
+		const struct msp *target = targets->all[i];
+
+		json_array_append_new(names, json_string(target->name));
+		json_array_append_new(ids, json_integer(target->lpar_id));
+		json_array_append_new(mappings,
+				      json_sprintf("%s//%u/%s/%s/", source->address,
+						   target->lpar_id, target->name,
+						   target->address));
+	}
+	set_list(record, "dest_msp_names", names, "");
+	set_list(record, "dest_msp_ids", ids, "");
+	set_list(record, "ipaddr_mappings", mappings, "");
+	json_decref(mappings);
+	json_decref(ids);
+	json_decref(names);
+}
+
+static int list_movers(struct query *query)
+{
+	struct movers sources, targets;
+	json_t *record;
+
+	if (find_movers(query->system, &sources) ||
+	    (query->target && find_movers(query->target, &targets)))
+		return EXIT_FAILED;
+	for (size_t i = 0; i < sources.count; i++) {
+		const struct msp *msp = sources.all[i];
+
 		record = query_record(query);
 		set_text(record, "source_msp_name", msp->name);
 		set_number(record, "source_msp_id", msp->lpar_id);
-		if (query->target) {
-			set_text(record, "dest_msp_names", names);
-			set_text(record, "dest_msp_ids", ids);
-		}
+		if (query->target)
+			set_targets(record, msp, &targets);
 		set_text(record, "source_msp_ipaddr", msp->address);
 	}
 	return EXIT_DONE;
 }
 
 static const struct resource resources[] = {
-	{ "sys", NULL, NULL, "M", NULL, { migration_sys_fields, NULL }, migration_sys },
+	{ "sys", NULL, NULL, "M", NULL, { system_fields, NULL }, list_system },
 	{ "lpar", NULL, NULL, "M", filters_of_partitions,
-	  { migration_lpar_fields, migration_lpar_more_fields }, migration_lpar },
-	{ "msp", NULL, NULL, "Mt", NULL, { migration_msp_fields, NULL }, migration_msp },
+	  { partition_fields, partition_more_fields }, list_partitions },
+	{ "msp", NULL, NULL, "Mt", NULL, { mover_fields, NULL }, list_movers },
 	{ "virtualio", NULL, NULL, "MT", filters_of_partitions, { virtualio_fields, NULL },
 	  list_virtualio },
+	{ "procpool", NULL, NULL, "MT", filters_of_partitions, { pool_choice_fields, NULL },
+	  list_pool_choices },
+	{ "sriov", NULL, NULL, "MT", filters_of_partitions, { sriov_fields, NULL },
+	  list_sriov },
+	{ "history", NULL, NULL, "M", filters_of_partitions, { history_fields, NULL },
+	  list_history },
 	{ }
 };
 
@@ -262,15 +355,21 @@ static int run_lslparmigr(const struct command *command, int argc, char **argv)
 const struct command command_lslparmigr = {
 	.name = "lslparmigr",
 	.usage =
-"Usage: lslparmigr -r {sys|lpar|msp|virtualio} -m SYSTEM [OPTION]...\n"
+"Usage: lslparmigr -r {sys|lpar|history} -m SYSTEM [OPTION]...\n"
+"       lslparmigr -r msp -m SYSTEM [-t SYSTEM] [OPTION]...\n"
+"       lslparmigr -r {virtualio|procpool|sriov} -m SYSTEM -t SYSTEM [OPTION]...\n"
 "List what is known of partition migrations.\n"
 "  -r sys            what the system can do\n"
 "  -r lpar           each partition's migration\n"
+"  -r history        the moves that each partition has made\n"
 "  -r msp            mover service partitions\n"
 "  -r virtualio      what could host virtual adapters on the target\n"
-"  -m SYSTEM         managed system\n"
-"  -t SYSTEM         with -r msp and -r virtualio: the target\n"
-"  --filter FILTER   with -r lpar and -r virtualio: lpar_names=NAME,... or lpar_ids=ID,...\n"
+"  -r procpool       shared processor pools of the target that have room for each\n"
+"                    partition\n"
+"  -r sriov          SR-IOV logical ports; there are none here\n"
+"  -m SYSTEM         managed system: its name, or TTTT-MMM*SSSSSSS\n"
+"  -t SYSTEM         the target\n"
+"  --filter FILTER   of partitions: lpar_names=NAME,... lpar_ids=ID,...\n"
 LIST_OPTIONS,
 	.run = run_lslparmigr,
 };

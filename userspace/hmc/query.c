@@ -149,6 +149,7 @@ static int check_option(const struct query *query, const struct resource *resour
 {
 	bool taken = strchr(resource->options, letter);
 
+	/* In capitals: it must be given */
 	if (strchr(resource->options, letter - 'a' + 'A'))
 		return given ? EXIT_DONE :
 			usage_error(query->command, "-%c is missing: the name of a system.",

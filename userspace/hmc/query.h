@@ -62,7 +62,7 @@ struct query {
  * @name:	for -r
  * @subtype:	for --rsubtype; NULL: there is none
  * @level:	for --level; NULL: there is none
- * @options:	letters of -m, -t, -n and -s that it takes; -m in capitals must be given
+ * @options:	of -m, -t, -n and -s those that it takes; those in capitals must be given
  * @filters:	names for --filter, NULL behind the last; NULL: none
  * @known:	its attributes
  * @collect:	adds records; returns an exit status, and has told the user of a failure
