@@ -1,0 +1,367 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The console over SSH, as scripts written for an HMC use it.
+
+A real sshd, the clients that such scripts use (paramiko, ssh(1), pexpect), and the lines
+that they type.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "lib"))
+
+import interpreter  # noqa: E402
+
+interpreter.need("paramiko", "pexpect")
+
+import pexpect  # noqa: E402
+import lpm  # noqa: E402
+import tap  # noqa: E402
+from console import codes, make, unchanged  # noqa: E402
+from sshd import Reach  # noqa: E402
+
+MIB = lpm.MIB
+suite = tap.Suite()
+LARGE = 192 * MIB
+
+
+class CommandFailed(Exception):
+    pass
+
+
+class Script:
+    """What op-test's OpTestSSH and OpTestHMC do with a console, with their lines."""
+
+    def __init__(self, reach, user="hscroot"):
+        self.login = reach.login(user)
+
+    def run_command(self, line):
+        status, out, err = self.login.run(line)
+        if status:
+            raise CommandFailed(err)
+        return out.splitlines()
+
+    def in_system(self, system, name):
+        return name in self.run_command("lssyscfg -r lpar -m %s -F name" % system)
+
+    def state(self, system, name):
+        return self.run_command("lssyscfg -m %s -r lpar --filter lpar_names=%s -F state"
+                                % (system, name))[-1]
+
+    def migrate(self, source, target, name, param=""):
+        assert self.in_system(source, name)
+        for mode in ["v", "m"]:
+            self.run_command("migrlpar -o %s -m %s -t %s -p %s %s"
+                             % (mode, source, target, name, param))
+        assert self.in_system(target, name) and not self.in_system(source, name)
+        assert self.state(target, name) not in ("Migrating - Running",
+                                                "Migrating - Not Activated")
+
+    def recover(self, source, name):
+        self.run_command("migrlpar -o r -m %s -p %s" % (source, name))
+
+
+def poll(lab, login, polled):
+    """Look at a move as scripts do, while it cannot end and when it has."""
+    line = "lslparmigr -r lpar -m A -F name,migration_state,bytes_transmitted," \
+        "bytes_remaining"
+    moves = lpm.until("a move begins", lambda: lab.a.msp("list")["moves"])
+    limit = {"stream_id": moves[0]["stream_id"]}
+    lab.a.msp("limit", bytes_per_second=MIB, **limit)
+    lpm.until("it moves", lambda: lab.a.msp("list")["moves"][0]["phase"] == "moving")
+    polled += [login(line) for _ in range(3)]
+    lab.a.msp("limit", bytes_per_second=0, **limit)
+    lpm.until("the move has ended", lambda: login(line) == "No results were found.\n")
+
+
+@suite.test("log in, validate, migrate and poll, look at the target, migrate back")
+def _():
+    with lpm.Lab() as lab, Reach(lab) as reach:
+        move = make(lab, memory=2 * LARGE)
+        script = Script(reach)
+        assert script.run_command("lssyscfg -m A -r sys -F state") == ["Operating"]
+        assert script.run_command("lshwres -r mem -m A --level sys -F mem_region_size")
+        polled, watch = [], reach.login("watch")
+        thread = threading.Thread(target=poll, args=(lab, watch, polled))
+        thread.start()
+        script.migrate("A", "B", move.name)
+        thread.join(lpm.PATIENCE_S)
+        assert not thread.is_alive()
+        sent = [int(re.fullmatch(r"%s,Migration In Progress,(\d+),\d+\n" % move.name,
+                                 text).group(1)) for text in polled]
+        assert len(sent) == 3 and sent == sorted(sent), polled
+        assert move.runs_on() == ["B"]
+        assert script.state("B", move.name) == "Running"
+        script.migrate("B", "A", move.name)
+        assert move.runs_on() == ["A"]
+        move.finish(lab.a)
+        move.check_equal(lab.a)
+
+
+def begin_slowly(lab, login):
+    move = make(lab, memory=LARGE, program=lpm.program(1, 16 * MIB))
+    login("migrlpar -o m -m A -t B -p %s --async --limit 2M" % move.name)
+    move.stream_id = lab.a.phyp("stream.list")["streams"][0]["stream_id"]
+    return move
+
+
+@suite.test("stop and recover")
+def _():
+    with lpm.Lab() as lab, Reach(lab) as reach:
+        script = Script(reach)
+        move = begin_slowly(lab, script.login)
+        assert "Migration In Progress" in script.login(
+            "lslparmigr -r lpar -m A -F name,migration_state")
+        assert script.login("migrlpar -o s -m A -p %s; echo $?" % move.name) \
+            .splitlines()[-1] == "0"
+        assert script.in_system("A", move.name)
+        assert not script.in_system("B", move.name)
+        lab.a.phyp("partition.shutdown", name=move.name)
+        # One whose movers die
+        move = begin_slowly(lab, script.login)
+        lab.a.mspd.kill()
+        lab.b.mspd.kill()
+        lpm.until("the sessions are gone",
+                  lambda: not lab.a.stream(move.stream_id)["sessions"])
+        script.recover("A", move.name)
+        assert script.in_system("A", move.name)
+        assert move.runs_on() == ["A"]
+        assert not lab.b.phyp("partition.list")["partitions"]
+
+
+def ssh_argv(reach, user, *options):
+    known = reach.file("known_hosts", "[127.0.0.1]:%d %s" % (reach.port,
+                                                            reach.host_key()))
+    return ["ssh", "-F", "none", "-p", str(reach.port), "-i", reach.key(user),
+            "-o", "UserKnownHostsFile=" + known, "-o", "IdentitiesOnly=yes",
+            "-o", "IdentityAgent=none", *options, "%s@127.0.0.1" % user]
+
+
+@suite.test("ssh(1) with a line in quotes, and many over one connection")
+def _():
+    with lpm.Lab() as lab, Reach(lab) as reach:
+        move = make(lab, memory=16 * MIB, name="a b'c")
+        other = make(lab, memory=16 * MIB)
+
+        def shell(words):
+            """ansible-power-hmc hands a text to a shell, in single quotes."""
+            return subprocess.run(
+                ["sh", "-c", '"$@" %s' % words, "sh"] + ssh_argv(
+                    reach, "hscroot", "-o", "ControlMaster=auto", "-o",
+                    "ControlPath=%s/mux" % reach.directory, "-o", "ControlPersist=yes"),
+                capture_output=True, text=True, check=False, timeout=lpm.PATIENCE_S,
+                stdin=subprocess.DEVNULL)
+        try:
+            done = shell("'lshmc -V '")
+            assert [line.split(":")[1].strip() for line in done.stdout.split("\n")
+                    if "Version" in line] == ["0"], done
+            done = shell("'migrlpar -o v -m A -t B -p %s'" % other.name)
+            assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+            done = shell("'migrlpar -o v -m A -t B -p nothing'")
+            assert done.returncode == 1 and codes(done.stderr) == ["HSCL8012"], done
+            # avocado-misc-tests breaks its lines so
+            done = shell("'lssyscfg -m A -r lpar --filter lpar_names=%s \\\n    "
+                         "      -F lpar_id'" % other.name)
+            assert done.stdout.strip().isdigit(), done
+            # sukete/power10tools: quotes within quotes
+            done = shell('lssyscfg -m A -r lpar --filter "lpar_names=%s" -F lpar_id'
+                         % other.name)
+            assert done.stdout.strip().isdigit(), done
+            done = shell('"lssyscfg -r lpar -m A --filter \\"\\"lpar_names=a b\\\'c\\"\\" '
+                         '-F state,name"')
+            assert done.stderr.startswith("LPM0001"), done
+            done = shell("\"lssyscfg -r lpar -m A --filter \\\"lpar_names=%s\\\" "
+                         "-F state,name\"" % move.name.replace("'", "'"))
+            assert done.stdout == "Running,%s\n" % move.name, done
+            # The user's own habit
+            done = shell("'migrlpar -o v -m A -t B -p %s; echo $?'" % other.name)
+            assert done.stdout == "0\n" and not done.returncode, done
+            done = shell("'migrlpar -o v -m A -t A -p %s; echo $?'" % other.name)
+            assert done.stdout == "1\n" and not done.returncode, done
+        finally:
+            subprocess.run(ssh_argv(reach, "hscroot", "-o", "ControlPath=%s/mux"
+                                    % reach.directory, "-O", "exit"), check=False,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@suite.test("a session on a terminal, as op-test and fence agents drive it")
+def _():
+    with lpm.Lab() as lab, Reach(lab) as reach:
+        move = make(lab, memory=16 * MIB)
+        argv = ssh_argv(reach, "anna", "-tt")
+        pty = pexpect.spawn(argv[0], argv[1:], encoding="utf-8",
+                            timeout=lpm.PATIENCE_S)
+        pty.setwinsize(1000, 1000)
+        # What either waits for after it has logged in
+        pty.expect([r".*#$", r".*# $", r".*\$$", "~>", "~ #"])
+        assert pty.match.group(0) == "~>"
+        prompt = r"\[ssh-expect\]#"
+        for line in ("which bash && exec bash --norc --noprofile", "PS1=" + prompt,
+                     "which stty && stty cols 300;which stty && stty rows 30",
+                     "export LANG=C"):
+            pty.sendline(line)
+        pty.sendline("echo synchronised; echo $?")
+        pty.expect("\r\nsynchronised\r\n0\r\n" + prompt + "$")
+
+        def run_command(line):
+            pty.sendline(line)
+            pty.expect(prompt + "$")
+            output = pty.before.replace("\r\r\n", "\n").splitlines()[1:]
+            pty.sendline("echo $?")
+            pty.expect(prompt + "$")
+            return output, int(pty.before.replace("\r\r\n", "\n").splitlines()[1])
+        assert run_command("lssyscfg -r sys -F name") == (["A", "B"], 0)
+        assert run_command("migrlpar -o v -m A -t B -p " + move.name) == ([], 0)
+        output, status = run_command("migrlpar -o m -m A -t B -p nothing")
+        assert status == 1 and codes("\n".join(output)) == ["HSCL8012"], output
+        output, status = run_command("date > /tmp/x")
+        assert status == 2 and codes("\n".join(output)) == ["LPM0503"], output
+        # Ctrl-C ends a command and not the session
+        pty.sendline("hmcrelay")
+        lpm.until("hmcrelay reads", lambda: "begin command=hmcrelay" in reach.audit())
+        pty.sendintr()
+        pty.expect(prompt + "$")
+        pty.sendline("exit 7")
+        pty.expect(pexpect.EOF)
+        pty.close()
+        assert pty.exitstatus == 7, pty
+        # Input that is no terminal is a script
+        done = subprocess.run(ssh_argv(reach, "anna", "-T"), text=True, check=False,
+                              input="lssyscfg -r sys -F name\nfalse\n",
+                              capture_output=True, timeout=lpm.PATIENCE_S)
+        assert (done.stdout, done.stderr, done.returncode) == ("A\nB\n", "", 1), done
+
+
+@suite.test("task roles, for every way in; resources; who did what")
+def _():
+    options = {"anna": {"resources": ["A"]}}
+    with lpm.Lab() as lab, Reach(lab, options=options) as reach:
+        move = make(lab, memory=16 * MIB, program=lpm.program(600, MIB))
+        before = unchanged(lab)
+        migrate = "migrlpar -o m -m A -t B -p " + move.name
+        watch = reach.login("watch")
+        assert watch("lssyscfg -r sys -F name") == "A\nB\n"
+        assert watch("lslparmigr -r lpar -m A -F name") == move.name + "\n"
+        for line in (migrate, migrate.replace("-o m", "-o v"), "migrlpar -o s -m A -p x",
+                     "chlparstate -o suspend -m A -p " + move.name):
+            text = watch(line, status=1)
+            assert codes(text) == ["HSCL350B"] and "hmcviewer" in text, (line, text)
+        # hmcrelay lets a viewer look only
+        status, out, _ = watch.run("hmcrelay", b'{"id":1,"method":"call","params":{"system":'
+                                   b'"A","method":"partition.list","params":{},'
+                                   b'"timeout_ms":1000}}\n{"id":2,"method":"call","params":'
+                                   b'{"system":"A","method":"partition.shutdown","params":'
+                                   b'{"name":"%s"},"timeout_ms":1000}}\n'
+                                   % move.name.encode())
+        first, second = out.splitlines()
+        assert not status and move.name in first and "hmcviewer" in second, out
+        for line in ("lssyscfg -r sys", "lshmc -V", migrate, "hmcrelay",
+                     "mkauthkeys -r x"):
+            assert codes(reach.login("nobodys")(line, status=1)) == ["HSCL350B"], line
+        anna = reach.login("anna")
+        assert anna("lssyscfg -r sys -F name") == "A\n"
+        assert codes(anna(migrate, status=1)) == ["LPM0004"]
+        assert codes(anna("lssyscfg -r lpar -m B", status=1)) == ["LPM0004"]
+        assert unchanged(lab) == before
+        anna("chlparstate -o suspend -m A -p " + move.name)
+        reach.login("hscroot")("chlparstate -o resume -m A -p " + move.name)
+        # On the machine itself it is the same user
+        env = {"LPM_CONSOLE": reach.directory + "/etc/lpm/console.json",
+               "USER": "hscroot", "LOGNAME": "hscroot"}
+        argv = ["nsenter", "--mount=/proc/%d/ns/mnt" % reach.process.pid, "setpriv",
+                "--reuid", str(reach.users["watch"][0]), "--regid", str(lpm.GROUP),
+                "--clear-groups", os.path.join(lpm.programs(), "hmc")]
+        done = subprocess.run(argv + migrate.split(), env=env, capture_output=True,
+                              text=True, check=False)
+        assert done.returncode == 1 and codes(done.stderr) == ["HSCL350B"], done
+        assert "User watch" in done.stderr, done
+        audit = reach.audit()
+        for user, what in (
+                ("watch", "role=hmcviewer refused command=" + re.escape(migrate)),
+                ("watch", "role=hmcviewer refused relay system=A "
+                          "method=partition.shutdown command=hmcrelay"),
+                ("nobodys", "role=none refused command=lshmc -V"),
+                ("anna", "role=hmcoperator begin command=chlparstate -o suspend"),
+                ("anna", "role=hmcoperator end status=0 command=chlparstate -o suspend"),
+                ("anna", "role=hmcoperator end status=1 command=" + re.escape(migrate))):
+            assert re.search(r"^\S+Z user=%s uid=%d from=127\.0\.0\.1:\d+ pid=\d+ %s"
+                             % (user, reach.users[user][0], what), audit, re.M), \
+                (user, what, audit)
+        assert re.search(r"user=watch uid=\d+ from=local pid=\d+ role=hmcviewer refused ",
+                         audit), audit
+        # What cannot be recorded is not done
+        os.unlink(reach.audit_path)
+        assert codes(anna("lssyscfg -r sys", status=1)) == ["LPM0504"]
+        os.symlink(reach.directory + "/other", reach.audit_path)
+        reach.file("other", "", 0o666)
+        assert codes(anna("lssyscfg -r sys", status=1)) == ["LPM0504"]
+        os.unlink(reach.audit_path)
+        reach.file("audit.log", "", 0o620, 0, lpm.GROUP)
+        anna("lssyscfg -r sys")
+
+
+@suite.test("keys: added, used and removed; another console's trust is tried")
+def _():
+    with lpm.Lab() as lab, Reach(lab) as other, \
+            Reach(lab, hosts={"console2": other}) as reach:
+        anna = reach.login("anna")
+        key = reach.file("extra", "")
+        os.unlink(key)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C",
+                        "anna@desk", "-f", key], check=True)
+        with open(key + ".pub", encoding="utf-8") as file:
+            line = file.read().strip()
+        path = reach.directory + "/home/anna/.ssh/authorized_keys"
+
+        def authorized():
+            with open(path, encoding="utf-8") as file:
+                return file.read().splitlines()
+        before = authorized()
+        # As ansible-power-hmc's play book quotes it
+        anna("mkauthkeys -a '%s'" % line)
+        anna("mkauthkeys -a \"%s\"" % line)
+        assert authorized() == before + ["restrict,pty " + line], authorized()
+        assert os.stat(path).st_mode & 0o777 == 0o600
+        assert reach.login("anna", key)("lssyscfg -r sys -F name") == "A\nB\n"
+        for bad in ("command=\"/bin/sh\" " + line, line.replace(" ", "\t"), "ssh-rsa x",
+                    "no key", "", line[:40] + "$x" + line[40:]):
+            text = anna("mkauthkeys -a '%s'" % bad, status=2)
+            assert set(codes(text)) <= {"LPM0001", "LPM0503"}, text
+        anna("mkauthkeys -r 'anna@desk'")
+        assert authorized() == before
+        assert codes(anna("mkauthkeys -r 'anna@desk'", status=1)) == ["LPM0509"]
+        # ~/.ssh that leads elsewhere is not followed
+        home = reach.directory + "/home/anna/"
+        os.rename(home + ".ssh", home + "kept")
+        os.symlink("../watch/.ssh", home + ".ssh")
+        assert codes(anna("mkauthkeys -a '%s'" % line, status=1)) == ["LPM0509"]
+        os.unlink(home + ".ssh")
+        os.rename(home + "kept", home + ".ssh")
+        # Trust: as op-test tries it, before and after
+        test = "mkauthkeys -u anna --ip console2 --test"
+        text = anna(test, status=1)
+        assert codes(text) == ["HSCL3653"] and "Permission denied" in text, text
+        text = anna("mkauthkeys -u anna --ip console2 --passwd s3cr3t", status=1)
+        assert codes(text) == ["HSCL3653", "LPM0510"], text
+        assert "s3cr3t" not in reach.audit() and "--passwd '***'" in reach.audit()
+        public = anna("mkauthkeys -g").strip()
+        other.login("anna")("mkauthkeys -a '%s'" % public)
+        assert anna(test) == ""
+        assert anna("mkauthkeys -u anna --ip console2 --passwd x") == ""
+        assert "refused" not in other.audit().splitlines()[-1], other.audit()
+        # Not a console, no host key, nobody there, no such user
+        text = anna("mkauthkeys -u nobodys --ip console2 --test", status=1)
+        assert codes(text) == ["HSCL3653"], text
+        text = anna("mkauthkeys --ip 127.0.0.1 --test", status=1)
+        assert codes(text) == ["LPM0506"], text
+        for host in ("-oProxyCommand=id", "a b", "x;id", ""):
+            text = anna("mkauthkeys --test --ip '%s'" % host, status=1)
+            assert codes(text) == ["LPM0001"], text
+
+
+lpm.main(suite)
