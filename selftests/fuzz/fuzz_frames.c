@@ -17,10 +17,13 @@ static void frame(struct fuzz_input *in)
 		WIRE_CONTROL | WIRE_FROM_SOURCE, WIRE_CONTROL | WIRE_FROM_TARGET,
 		WIRE_DATA_CONNECTION | WIRE_FROM_SOURCE,
 		WIRE_DATA_CONNECTION | WIRE_FROM_TARGET,
+		WIRE_PROBE_CONNECTION | WIRE_FROM_SOURCE,
+		WIRE_PROBE_CONNECTION | WIRE_FROM_TARGET,
 	};
 	uint8_t where = fuzz_u8(in);
 	struct wire_limits limits = {
-		.place = places[where & 3],
+		/* The first four as the corpus has them */
+		.place = places[where & 8 ? 4 + (where & 1) : where & 3],
 		.sessions = where & 4 ? 4 : 0,
 		.max_frame = MAX_FRAME,
 	};
@@ -81,6 +84,28 @@ static void hello(struct fuzz_input *in)
 	fuzz_check(h.charge && h.credit <= WIRE_MAX_CREDIT);
 	fuzz_check(h.max_frame && h.max_frame <= WIRE_MAX_FRAME);
 	fuzz_check(credit_cost(h.charge, h.max_frame) <= h.credit);
+}
+
+static void probe(struct fuzz_input *in)
+{
+	char error[WIRE_ERROR_BYTES] = "";
+	struct wire_probe body, again;
+	struct probe_hello p;
+
+	fuzz_fill(in, &body, sizeof(body));
+	if (fuzz_u8(in) & 0xF)
+		wire_probe_encode(&body, &(struct probe_hello) {
+			.major = WIRE_MAJOR, .minor = WIRE_MINOR, .encrypted = fuzz_u8(in) & 1,
+			.connections = fuzz_u8(in) % 20, .index = fuzz_u8(in) % 20,
+		});
+	if (wire_probe_decode(&p, &body, error)) {
+		fuzz_check(error[0] && memchr(error, 0, sizeof(error)));
+		return;
+	}
+	fuzz_check(p.connections && p.connections <= WIRE_MAX_CONNECTIONS &&
+		   p.index < p.connections);
+	wire_probe_encode(&again, &p);
+	fuzz_check(p.minor > WIRE_MINOR || !memcmp(&body, &again, sizeof(body)));
 }
 
 /* Bytes 0 to 255 arrive in frames; what comes out has no gap and nothing twice */
@@ -146,7 +171,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		frame(&in);
 		break;
 	case 1:
+		/* What is left of most inputs: the corpus knows HELLO only */
 		hello(&in);
+		probe(&in);
 		break;
 	case 2:
 		order(&in);

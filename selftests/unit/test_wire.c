@@ -31,6 +31,13 @@ static const struct wire_limits data_target = {
 	.max_frame = 1 << 20,
 };
 
+static const struct wire_limits probe_source = {
+	.place = WIRE_PROBE_CONNECTION | WIRE_FROM_SOURCE,
+};
+static const struct wire_limits probe_target = {
+	.place = WIRE_PROBE_CONNECTION | WIRE_FROM_TARGET,
+};
+
 static int decode(const struct frame *in, const struct wire_limits *limits, char *error)
 {
 	struct wire_header header;
@@ -55,7 +62,7 @@ static int decode(const struct frame *in, const struct wire_limits *limits, char
 /* One good frame of each type, and where it belongs */
 static const struct {
 	struct frame frame;
-	const struct wire_limits *good[2];
+	const struct wire_limits *good[4];
 } samples[] = {
 	{ { .type = WIRE_HELLO, .length = 64 }, { &from_source } },
 	{ { .type = WIRE_ACCEPT, .length = 64 + 32 }, { &from_target } },
@@ -75,25 +82,32 @@ static const struct {
 	{ { .type = WIRE_STATE, .argument = 2ULL << 32 | 0x04000000 },
 	  { &from_source, &from_target } },
 	{ { .type = WIRE_PING, .argument = WIRE_PING_STOPPED | 5 },
-	  { &from_source, &from_target } },
-	{ { .type = WIRE_PONG, .argument = 5 }, { &from_source, &from_target } },
+	  { &from_source, &from_target, &probe_source, &probe_target } },
+	{ { .type = WIRE_PONG, .argument = 5 },
+	  { &from_source, &from_target, &probe_source, &probe_target } },
 	{ { .type = WIRE_BYE, .length = 512, .argument = 6 },
 	  { &from_source, &from_target } },
+	{ { .type = WIRE_PROBE, .length = 32 }, { &probe_source } },
+	{ { .type = WIRE_PROBING, .argument = 1 << 30 }, { &probe_target } },
+	{ { .type = WIRE_LOAD, .length = 1 << 18, .offset = 1 << 18 }, { &probe_source } },
+	{ { .type = WIRE_LOADED, .offset = 1 << 18 }, { &probe_target } },
 };
 
 static void every_type_where_it_belongs(void **state)
 {
 	const struct wire_limits *all[] = {
 		&from_source, &from_target, &data_source, &data_target,
+		&probe_source, &probe_target,
 	};
 	char error[WIRE_ERROR_BYTES];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
 		for (size_t j = 0; j < ARRAY_SIZE(all); j++) {
-			bool good = all[j] == samples[i].good[0] ||
-				    all[j] == samples[i].good[1];
+			bool good = false;
 
+			for (unsigned int k = 0; k < 4; k++)
+				good |= all[j] == samples[i].good[k];
 			/* REFUSE belongs everywhere */
 			good |= samples[i].frame.type == WIRE_REFUSE;
 			assert_int_equal(!decode(&samples[i].frame, all[j], error), good);
@@ -406,6 +420,33 @@ static void noise(void **state)
 	}
 }
 
+static void probes(void **state)
+{
+	struct probe_hello out, in = {
+		.major = WIRE_MAJOR, .minor = WIRE_MINOR, .encrypted = true,
+		.connections = 16, .index = 15,
+	};
+	char error[WIRE_ERROR_BYTES];
+	struct wire_probe body;
+
+	(void)state;
+	wire_probe_encode(&body, &in);
+	assert_int_equal(wire_probe_decode(&out, &body, error), 0);
+	assert_true(out.encrypted && out.connections == 16 && out.index == 15);
+	body.reserved[11] = 1;
+	assert_int_equal(wire_probe_decode(&out, &body, error), -EBADMSG);
+	in.index = 16;
+	wire_probe_encode(&body, &in);
+	assert_int_equal(wire_probe_decode(&out, &body, error), -EBADMSG);
+	assert_non_null(strstr(error, "index is 16"));
+	in.connections = 17;
+	wire_probe_encode(&body, &in);
+	assert_int_equal(wire_probe_decode(&out, &body, error), -EBADMSG);
+	in.major++;
+	wire_probe_encode(&body, &in);
+	assert_int_equal(wire_probe_decode(&out, &body, error), -EPROTONOSUPPORT);
+}
+
 static void tokens(void **state)
 {
 	uint8_t a[WIRE_TOKEN_BYTES] = { 1, 2, 3 };
@@ -436,6 +477,7 @@ int main(void)
 		cmocka_unit_test(accept_values),
 		cmocka_unit_test(accept_reserved),
 		cmocka_unit_test(noise),
+		cmocka_unit_test(probes),
 		cmocka_unit_test(tokens),
 	};
 

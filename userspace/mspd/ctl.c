@@ -733,6 +733,7 @@ static const struct rpc_method methods[] = {
 	{ "wait", handle_wait, wait_params },
 	{ "limit", handle_limit, limit_params },
 	{ "suspend", handle_suspend, stream_params },
+	{ "probe", probe_request, probe_params },
 	{ "stop", handle_stop, stream_params },
 	{ }
 };
@@ -788,6 +789,7 @@ void ctl_shutdown_moves(struct mover *mover)
 		if (cmd)
 			post_command(cmd);
 	}
+	probes_stop(mover);
 }
 
 /**
@@ -798,7 +800,7 @@ void ctl_check_stopped(struct mover *mover)
 {
 	bool open = false;
 
-	if (!mover->stopping || mover->running)
+	if (!mover->stopping || mover->running || !LIST_EMPTY(&mover->probes))
 		return;
 	for (unsigned int i = 0; i < mover->config.nvasi; i++) {
 		struct device *d = &mover->devices[i];

@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 #include "device.h"
 #include "move.h"
+#include "probe.h"
 
 /* Moves that have ended and are still shown */
 #define MOVER_HISTORY	64
@@ -34,6 +35,8 @@ struct wait {
  * @kernel_tls:	the kernel encrypts
  * @identity:	the latest that was loaded
  * @running:	moves that have not ended
+ * @probes:	likewise
+ * @next_probe:	which worker has the next one
  * @stopping:	SIGTERM has come
  */
 struct mover {
@@ -50,6 +53,8 @@ struct mover {
 	struct record_list records;
 	TAILQ_HEAD(, wait) waits;
 	unsigned int running;
+	LIST_HEAD(, probe) probes;
+	unsigned int next_probe;
 	bool stopping;
 };
 

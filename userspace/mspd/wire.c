@@ -13,6 +13,7 @@
 
 #define C	WIRE_CONTROL
 #define D	WIRE_DATA_CONNECTION
+#define P	WIRE_PROBE_CONNECTION
 #define S	WIRE_FROM_SOURCE
 #define T	WIRE_FROM_TARGET
 
@@ -37,7 +38,7 @@ static const struct frame_rule rules[WIRE_TYPES] = {
 			       sizeof(struct wire_accept) + WIRE_TOKEN_BYTES,
 			       sizeof(struct wire_accept) +
 			       WIRE_MAX_CONNECTIONS * WIRE_TOKEN_BYTES },
-	[WIRE_REFUSE]	   = { "REFUSE", C | D | S | T, F_ARGUMENT, 0, WIRE_MAX_TEXT },
+	[WIRE_REFUSE]	   = { "REFUSE", C | D | P | S | T, F_ARGUMENT, 0, WIRE_MAX_TEXT },
 	[WIRE_ATTACH]	   = { "ATTACH", D | S, F_ARGUMENT, WIRE_TOKEN_BYTES,
 			       WIRE_TOKEN_BYTES },
 	[WIRE_ATTACHED]	   = { "ATTACHED", D | T, 0, 0, 0 },
@@ -48,13 +49,19 @@ static const struct frame_rule rules[WIRE_TYPES] = {
 	[WIRE_REVERSE_ACK] = { "REVERSE_ACK", C | S, F_SESSION | F_OFFSET, 0, 0 },
 	[WIRE_MESSAGE]	   = { "MESSAGE", C | S | T, F_SESSION, 8, 8 },
 	[WIRE_STATE]	   = { "STATE", C | S | T, F_ARGUMENT, 0, 0 },
-	[WIRE_PING]	   = { "PING", C | S | T, F_ARGUMENT, 0, 0 },
-	[WIRE_PONG]	   = { "PONG", C | S | T, F_ARGUMENT, 0, 0 },
+	[WIRE_PING]	   = { "PING", C | P | S | T, F_ARGUMENT, 0, 0 },
+	[WIRE_PONG]	   = { "PONG", C | P | S | T, F_ARGUMENT, 0, 0 },
 	[WIRE_BYE]	   = { "BYE", C | S | T, F_ARGUMENT, 0, WIRE_MAX_TEXT },
+	[WIRE_PROBE]	   = { "PROBE", P | S, 0, sizeof(struct wire_probe),
+			       sizeof(struct wire_probe) },
+	[WIRE_PROBING]	   = { "PROBING", P | T, F_ARGUMENT, 0, 0 },
+	[WIRE_LOAD]	   = { "LOAD", P | S, F_OFFSET, 1, WIRE_MAX_LOAD },
+	[WIRE_LOADED]	   = { "LOADED", P | T, F_OFFSET, 0, 0 },
 };
 
 #undef C
 #undef D
+#undef P
 #undef S
 #undef T
 
@@ -109,6 +116,13 @@ static int check_length(const struct frame *frame, const struct frame_rule *rule
 	return 0;
 }
 
+static const char *place_name(unsigned int place)
+{
+	if (place & WIRE_CONTROL)
+		return "control";
+	return place & WIRE_DATA_CONNECTION ? "data" : "probe";
+}
+
 /**
  * wire_decode() - read and validate a frame's header
  * @frame: result, undefined on error
@@ -121,7 +135,8 @@ static int check_length(const struct frame *frame, const struct frame_rule *rule
 int wire_decode(struct frame *frame, const struct wire_header *header,
 		const struct wire_limits *limits, char error[WIRE_ERROR_BYTES])
 {
-	const unsigned int kind = WIRE_CONTROL | WIRE_DATA_CONNECTION;
+	const unsigned int kind = WIRE_CONTROL | WIRE_DATA_CONNECTION |
+				  WIRE_PROBE_CONNECTION;
 	const unsigned int from = WIRE_FROM_SOURCE | WIRE_FROM_TARGET;
 	const struct frame_rule *rule;
 
@@ -138,7 +153,7 @@ int wire_decode(struct frame *frame, const struct wire_header *header,
 	rule = &rules[frame->type];
 	if (!(rule->place & limits->place & kind))
 		return bad(error, "%s does not belong on a %s connection", rule->name,
-			   limits->place & WIRE_CONTROL ? "control" : "data");
+			   place_name(limits->place));
 	if (!(rule->place & limits->place & from))
 		return bad(error, "%s is not for a %s mover to send", rule->name,
 			   limits->place & WIRE_FROM_SOURCE ? "source" : "target");
@@ -338,6 +353,60 @@ int wire_accept_decode(struct hello *hello, const struct wire_accept *body,
 		return bad(error, "ACCEPT: credit is %" PRIu64 ", allowed are %" PRIu32
 			   " to %" PRIu64, hello->credit, hello->charge,
 			   (uint64_t)WIRE_MAX_CREDIT);
+	return 0;
+}
+
+/**
+ * wire_probe_encode() - write the body of PROBE
+ * @body: result, big-endian
+ * @probe: what it says
+ */
+void wire_probe_encode(struct wire_probe *body, const struct probe_hello *probe)
+{
+	*body = (struct wire_probe) {
+		.magic = htobe64(WIRE_MAGIC),
+		.major = htobe16(probe->major),
+		.minor = htobe16(probe->minor),
+		.security = htobe32(probe->encrypted ? WIRE_DATA_ENCRYPTED : 0),
+		.connections = htobe16(probe->connections),
+		.index = htobe16(probe->index),
+	};
+}
+
+/**
+ * wire_probe_decode() - read and validate the body of PROBE
+ * @probe: result
+ * @body: 32 bytes from the peer
+ * @error: on error, why
+ *
+ * Return: 0, -EPROTONOSUPPORT for another major version, or -EBADMSG.
+ */
+int wire_probe_decode(struct probe_hello *probe, const struct wire_probe *body,
+		      char error[WIRE_ERROR_BYTES])
+{
+	int ret;
+
+	*probe = (struct probe_hello) {
+		.major = be16toh(body->major),
+		.minor = be16toh(body->minor),
+		.encrypted = be32toh(body->security) & WIRE_DATA_ENCRYPTED,
+		.connections = be16toh(body->connections),
+		.index = be16toh(body->index),
+	};
+	ret = check_magic("PROBE", be64toh(body->magic), probe->major, error);
+	if (ret)
+		return ret;
+	if (be32toh(body->security) & ~WIRE_DATA_ENCRYPTED)
+		return bad(error, "PROBE: security is 0x%08" PRIx32 ", known is 0x%x",
+			   be32toh(body->security), WIRE_DATA_ENCRYPTED);
+	if (!probe->connections || probe->connections > WIRE_MAX_CONNECTIONS)
+		return bad(error, "PROBE: connections is %u, allowed are 1 to %u",
+			   probe->connections, WIRE_MAX_CONNECTIONS);
+	if (probe->index >= probe->connections)
+		return bad(error, "PROBE: index is %u, there are %u", probe->index,
+			   probe->connections);
+	if (probe->minor <= WIRE_MINOR && !all_zero(body->reserved, sizeof(body->reserved)))
+		return bad(error, "PROBE: a reserved byte is not zero");
 	return 0;
 }
 

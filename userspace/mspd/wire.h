@@ -14,7 +14,7 @@
 
 #define WIRE_MAGIC		0x564153494d4f5652ULL	/* "VASIMOVR" */
 #define WIRE_MAJOR		2
-#define WIRE_MINOR		0
+#define WIRE_MINOR		1	/* 1: probes */
 /* Features.  Keys of data connections may be renewed (KeyUpdate) */
 #define WIRE_FEATURE_REKEY	1ULL
 
@@ -26,6 +26,9 @@
 /* Bounds of what ACCEPT may name */
 #define WIRE_MAX_FRAME		(16u << 20)
 #define WIRE_MAX_CREDIT		(1ULL << 40)
+/* A probe's: bytes of a LOAD, and of all of them on one connection */
+#define WIRE_MAX_LOAD		(256u << 10)
+#define WIRE_MAX_PROBE		(1ULL << 30)
 /* Argument of PING: the sender's own mark, see mover-protocol.rst, "Credit" */
 #define WIRE_PING_STOPPED	(1ULL << 63)
 
@@ -44,6 +47,10 @@ enum wire_type {
 	WIRE_PING,
 	WIRE_PONG,
 	WIRE_BYE,
+	WIRE_PROBE,
+	WIRE_PROBING,
+	WIRE_LOAD,
+	WIRE_LOADED,
 	WIRE_TYPES,
 };
 
@@ -68,6 +75,7 @@ enum wire_code {
 enum wire_place {
 	WIRE_CONTROL		= 0x01,
 	WIRE_DATA_CONNECTION	= 0x02,
+	WIRE_PROBE_CONNECTION	= 0x04,
 	WIRE_FROM_SOURCE	= 0x10,
 	WIRE_FROM_TARGET	= 0x20,
 };
@@ -110,6 +118,17 @@ struct wire_accept {
 	uint8_t	reserved[16];
 } __attribute__((packed));
 static_assert(sizeof(struct wire_accept) == 64, "ACCEPT");
+
+struct wire_probe {
+	__be64	magic;
+	__be16	major;
+	__be16	minor;
+	__be32	security;
+	__be16	connections;
+	__be16	index;
+	uint8_t	reserved[12];
+} __attribute__((packed));
+static_assert(sizeof(struct wire_probe) == 32, "PROBE");
 
 /* The largest body of a control frame other than REVERSE: ACCEPT with its tokens */
 #define WIRE_MAX_BODY	(sizeof(struct wire_accept) + \
@@ -182,6 +201,25 @@ int wire_hello_decode(struct hello *hello, const struct wire_hello *body,
 void wire_accept_encode(struct wire_accept *body, const struct hello *hello);
 int wire_accept_decode(struct hello *hello, const struct wire_accept *body,
 		       const struct hello *wished, char error[WIRE_ERROR_BYTES]);
+
+/**
+ * struct probe_hello - PROBE in host byte order
+ * @major, @minor: version
+ * @encrypted:	the sender encrypts data connections
+ * @connections: of the probe
+ * @index:	which of them this is
+ */
+struct probe_hello {
+	uint16_t major;
+	uint16_t minor;
+	bool encrypted;
+	uint16_t connections;
+	uint16_t index;
+};
+
+void wire_probe_encode(struct wire_probe *body, const struct probe_hello *probe);
+int wire_probe_decode(struct probe_hello *probe, const struct wire_probe *body,
+		      char error[WIRE_ERROR_BYTES]);
 bool wire_token_equal(const uint8_t *a, const uint8_t *b);
 
 #endif /* _WIRE_H */
