@@ -191,6 +191,7 @@ const char *lpar_state(const json_t *partition);
  * @description: partition.describe; its config is what the target is to get
  * @mappings:	array of what hosts each virtual adapter on the target, as
  *		Documentation/console.rst has it; NULL without a config
+ * @prediction:	how it is expected to go, as predict_json() tells; NULL = not known
  * @active:	the partition runs, or is suspended: it needs movers
  * @suspended:	it is suspended, and stays so
  * @id:		the stream, once it has one
@@ -210,6 +211,7 @@ struct plan {
 	json_t *partition;
 	json_t *description;
 	json_t *mappings;
+	json_t *prediction;
 	bool active;
 	bool suspended;
 	char id[RPC_STREAM_ID_BYTES];
@@ -242,6 +244,7 @@ struct watcher;
  * @vlanbridge:	1 = every VLAN must be bridged, 2 = that is a warning
  * @npivval:	"port" or "portdisk"; NULL = port
  * @profile:	-n, the profile on the target; NULL = the current one
+ * @predict:	measure how it would go
  * @data:	attributes of -i or -f, an object of strings; NULL = none
  * @watcher:	who wants to know how it goes on (progress.h); NULL = nobody
  */
@@ -264,6 +267,7 @@ struct move_options {
 	int vlanbridge;
 	const char *npivval;
 	const char *profile;
+	bool predict;
 	json_t *data;
 	const struct watcher *watcher;
 };

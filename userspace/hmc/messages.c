@@ -224,6 +224,12 @@ const struct message_kind message_kinds[] = {
 	  "keys cannot be changed, made or read" },
 	{ "LPM0510", SEVERITY_ERROR,
 	  "keys are not exchanged with a password" },
+	{ "LPM0601", SEVERITY_WARNING,
+	  "the partition is expected to stand still longer than it may" },
+	{ "LPM0602", SEVERITY_WARNING,
+	  "the migration is not expected to converge" },
+	{ "LPM0603", SEVERITY_WARNING,
+	  "how the migration would go could not be measured" },
 	{ }
 };
 

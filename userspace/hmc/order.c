@@ -424,6 +424,7 @@ int order_parse(const struct command *command, int argc, char **argv, struct ord
 	if (optind < argc)
 		return usage_error(command, "The argument \"%.64s\" is not expected.",
 				   argv[optind]);
+	order->options.predict = order->operation == 'v' || order->options.verbose;
 	status = check_order(command, order);
 	return status ? status : order_data(command, order);
 }

@@ -332,7 +332,7 @@ static enum model_end sample(struct run *run)
 	}
 	if (!run->passes)
 		return MODEL_NEVER;
-	if (rest + move->queued <= move->bandwidth * move->downtime || rest < page_bytes(run))
+	if (rest <= move->bandwidth * move->downtime || rest < page_bytes(run))
 		return MODEL_FITS;
 	if (move->pass_limit && run->passes >= move->pass_limit)
 		return MODEL_PASSES;
@@ -390,12 +390,15 @@ static void hand_over(struct run *run)
 	const struct model_move *move = run->move;
 	struct model_result *r = run->result;
 	double rest = left(run);
-	double first = move->queued + (move->all_pages ? rest : bitmap_bytes(run, rest));
+	double first = rest;
 
+	/* What is under way already goes before the bitmap and the state */
+	if (!move->all_pages)
+		first = fmin(move->queued, rest) + bitmap_bytes(run, rest);
 	r->left = rest;
 	r->bytes += rest;
-	r->blackout = first / move->bandwidth + 2 * move->round_trip;
-	r->total = move->start + run->now + (move->queued + rest) / move->bandwidth +
+	r->blackout = move->handover + first / move->bandwidth + 2 * move->round_trip;
+	r->total = move->start + run->now + move->handover + rest / move->bandwidth +
 		   3 * move->round_trip;
 }
 

@@ -67,7 +67,8 @@ struct model_load {
  * @timeout:	seconds after which it is suspended, 0 = none
  * @all_pages:	the rest goes before it is resumed, not after
  * @suspend:	seconds that the partition takes to stop, in which it still writes
- * @queued:	bytes that are between the platforms
+ * @queued:	bytes that may be between the platforms
+ * @handover:	seconds in which its state is saved and loaded
  * @start:	seconds before the first byte
  */
 struct model_move {
@@ -79,6 +80,7 @@ struct model_move {
 	bool all_pages;
 	double suspend;
 	double queued;
+	double handover;
 	double start;
 };
 

@@ -311,7 +311,8 @@ static const struct check first_checks[] = {
 
 const struct check *const check_tables[] = {
 	first_checks, system_checks, partition_checks, resource_checks, network_checks,
-	storage_checks, fc_checks, mapping_checks, mover_checks, NULL
+	storage_checks, fc_checks, mapping_checks, mover_checks,
+	prediction_checks, NULL
 };
 
 static bool known_enough(const struct validation *v, enum check_needs needs)
@@ -454,5 +455,6 @@ void plan_release(struct plan *plan)
 	json_decref(plan->partition);
 	json_decref(plan->description);
 	json_decref(plan->mappings);
+	json_decref(plan->prediction);
 	*plan = (struct plan) { };
 }

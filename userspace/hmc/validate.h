@@ -58,6 +58,7 @@ extern const struct check storage_checks[];
 extern const struct check fc_checks[];
 extern const struct check mapping_checks[];
 extern const struct check mover_checks[];
+extern const struct check prediction_checks[];
 
 /**
  * struct side - what is known of a system
