@@ -87,7 +87,7 @@ def _():
         text = migrate(console, move, "-v", operation="v")
         for what in ("answers", "unused", "MiB", "ready", "in progress"):
             assert what in text, text
-        assert migrate(console, move, "-d", "5", operation="v") == text
+        assert "ready" in migrate(console, move, "-d", "5", operation="v")
         console("migrlpar", "-o", "v", "-m", "A", "-t", "B", "--id", "1")
         assert unchanged(lab) == before
 

@@ -64,6 +64,8 @@ class Scene:
         for system in self.lab.systems:
             if not system.mspd.alive():
                 system.start_mspd()
+            lpm.until("its platform knows the mover", lambda s=system: all(
+                d["connected"] for d in s.phyp("system.info")["devices"]))
 
     def over(self):
         """No stream and nothing half made on either system?"""
