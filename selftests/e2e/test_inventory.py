@@ -293,7 +293,9 @@ def _():
         lab.a.phyp("stream.cancel", stream_id=move.stream_id)
         lab.b.phyp("stream.cancel", stream_id=move.stream_id)
         lpm.until("the shell is gone",
-                  lambda: lab.b.partition_state("one") == "absent")
+                  lambda: lab.b.partition_state("one") == "absent" and
+                  lab.b.phyp("system.info")["memory_free"] ==
+                  lab.b.phyp("system.info")["memory_total"])
         moves = history(lab.a, "one")
         assert len(moves) == 1, moves
         assert (moves[0]["stream_id"], moves[0]["type"], moves[0]["from"],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Requests on a management socket as far as their method's handler, and the
- * ownership records of the state directory.
+ * Requests on a management socket as far as their method's handler, descriptions of a
+ * system and its partitions, and the ownership records of the state directory.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,6 +9,8 @@
 #include "common/rpc_internal.h"
 #include "common/util.h"
 #include "fuzz.h"
+#include "phyp/phypd/config.h"
+#include "phyp/phypd/inventory.h"
 #include "phyp/phypd/record.h"
 #include "phyp/phypd/system.h"
 
@@ -16,6 +18,9 @@
 #define LINE	"vasi-ownership-record 1 stream 1122334455667788 verdict "
 
 static const char *const words[] = { "one", "other", NULL };
+
+static const struct rpc_param every_type[];
+static const struct rpc_param element = { "", RPC_OBJECT, .fields = every_type };
 
 /* One parameter of each type, with and without bounds */
 static const struct rpc_param every_type[] = {
@@ -28,6 +33,7 @@ static const struct rpc_param every_type[] = {
 	{ .name = "boolean", .type = RPC_BOOLEAN },
 	{ .name = "object", .type = RPC_OBJECT, .fields = every_type },
 	{ .name = "array", .type = RPC_ARRAY, .min = 1, .max = 3 },
+	{ .name = "each", .type = RPC_ARRAY, .element = &element },
 	{ .name = "id", .type = RPC_STREAM_ID },
 	{ .name = "any", .type = RPC_ANY },
 	{ }
@@ -67,6 +73,53 @@ static void check_all(const json_t *root)
 		use(root);
 }
 
+/* What was taken once is taken again, and is the same */
+static void check_config(const json_t *root)
+{
+	struct rpc_error err = { 0 };
+	json_t *config = config_checked("config.", root, &err), *again;
+
+	if (!config) {
+		fuzz_check(err.text[0]);
+		return;
+	}
+	again = config_merged("config.", config, config, &err);
+	fuzz_check(again && json_equal(again, config));
+	json_decref(again);
+	json_decref(config);
+}
+
+/* Of a description each VIOS that there is takes an adapter, or says why not */
+static void check_description(const json_t *root)
+{
+	json_t *adapter = json_pack("{s:s, s:s, s:i, s:i}", "adapter_type", "scsi",
+				    "remote_lpar_name", "p", "remote_lpar_id", 1,
+				    "remote_slot_num", 2);
+	struct inventory *inventory = NULL;
+	struct rpc_error err = { 0 };
+	const json_t *vios;
+	uint32_t slot;
+	size_t i;
+
+	if (inventory_new(root, &inventory, &err)) {
+		fuzz_check(err.text[0] && !inventory);
+		goto out;
+	}
+	json_array_foreach(json_object_get(inventory->system, "vioses"), i, vios) {
+		const char *name = rpc_get_string(vios, "name", "");
+
+		if (vios_attach(inventory, name, STREAM, adapter, &slot, &err)) {
+			fuzz_check(err.code == RPC_NOT_ENOUGH);
+			continue;
+		}
+		vios_settle(inventory, STREAM);
+		fuzz_check(!vios_detach(inventory, name, slot, &err));
+	}
+	inventory_free(inventory);
+out:
+	json_decref(adapter);
+}
+
 static void request(struct fuzz_input *in)
 {
 	struct rpc_error err = { 0 };
@@ -80,6 +133,8 @@ static void request(struct fuzz_input *in)
 	}
 	if (json_is_object(root)) {
 		check_all(root);
+		check_description(root);
+		check_config(root);
 		params = json_object_get(root, "params");
 		if (json_is_object(params))
 			check_all(params);
