@@ -50,8 +50,10 @@ static struct client *collect_clients(const struct mapping_input *input, json_t 
 					     &client->source);
 		if (!strcmp(client->type, "scsi"))
 			client->udids = whole_luns(client->source, client->server);
+		client->source_name = text_of(adapter, "remote_lpar_name");
 		client->request = json_incref((json_t *)
 			numbered_in(requests, "slot_num", number_of(adapter, "slot_num")));
+		client->slot = number_of(client->request, "vios_slot");
 		(*count)++;
 	}
 	return clients;
@@ -84,8 +86,7 @@ static bool is_redundant(const struct client *clients, size_t count)
 		for (size_t j = 0; j < i; j++)
 			if (!strcmp(clients[i].type, clients[j].type) &&
 			    strcmp(clients[i].type, "vnic") &&
-			    strcmp(text_of(clients[i].adapter, "remote_lpar_name"),
-				   text_of(clients[j].adapter, "remote_lpar_name")))
+			    strcmp(clients[i].source_name, clients[j].source_name))
 				return true;
 	return false;
 }
@@ -130,24 +131,25 @@ static bool assign_layout(const struct mapping_input *input, struct client *clie
 	return true;
 }
 
+static const char *left_code(const struct client *client)
+{
+	if (client->request)
+		return "LPM0340";
+	if (!strcmp(client->type, "fc"))
+		return "HSCLA319";
+	return strcmp(client->type, "vnic") ? "LPM0337" : "LPM0339";
+}
+
 /* Each has candidates, but there is not room for all */
 static void report_left(const struct mapping_input *input, const struct client *clients,
 			size_t count, json_t *problems)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct client *client = &clients[i];
-		const char *code = "LPM0337";
 
 		if (!client->count || client->choice >= 0)
 			continue;
-		for (size_t j = 0; j < client->count; j++)
-			if (client->request)
-				code = "LPM0340";
-			else if (!strcmp(client->type, "fc"))
-				code = "HSCLA319";
-			else if (!strcmp(client->type, "vnic"))
-				code = "LPM0339";
-		add_problem(problems, code, client->adapter, NULL,
+		add_problem(problems, left_code(client), client->adapter, NULL,
 			    "What could host the %s adapter in slot %" PRId64 " of partition %s on the target is taken by its other adapters; each needs a slot, and room on a port. Provide more of them.",
 			    client->type, number_of(client->adapter, "slot_num"),
 			    input->partition);
@@ -180,7 +182,7 @@ static json_t *make_mapping(const struct client *client, const struct candidate 
 			    (json_int_t)number_of(client->adapter, "slot_num"), "adapter_type",
 			    client->type, "vios_name", text_of(candidate->vios, "name"),
 			    "vios_id", (json_int_t)number_of(candidate->vios, "lpar_id"),
-			    "vios_slot", (json_int_t)number_of(client->request, "vios_slot"));
+			    "vios_slot", (json_int_t)client->slot);
 	if (!strcmp(client->type, "scsi"))
 		json_object_set_new(mapping, "backing_devices",
 				    backing_devices(client, candidate));

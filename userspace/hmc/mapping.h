@@ -61,12 +61,18 @@ bool vios_is_new_enough(const json_t *vios);
  * @vios:	that VIOS
  * @port:	its port, or NULL
  * @penalty:	what speaks against it, but does not exclude it
+ * @load:	adapters that the VIOS has
+ * @slots:	how many more it may have
+ * @room:	how many more the port may have
  */
 struct candidate {
 	size_t host;
 	const json_t *vios;
 	const json_t *port;
 	int penalty;
+	int64_t load;
+	int64_t slots;
+	int64_t room;
 };
 
 /**
@@ -75,8 +81,10 @@ struct candidate {
  * @type:	"scsi", "fc" or "vnic"
  * @server:	what hosts it on the source
  * @source:	the VIOS that has it
+ * @source_name: its name
  * @udids:	LUNs that it has there
  * @request:	what -i wants, or NULL
+ * @slot:	the VIOS's slot that it wants, 0 = any
  * @candidates: @count: what could host it
  * @choice:	which does, or -1
  */
@@ -85,8 +93,10 @@ struct client {
 	const char *type;
 	const json_t *server;
 	const json_t *source;
+	const char *source_name;
 	json_t *udids;
 	json_t *request;
+	int64_t slot;
 	struct candidate *candidates;
 	size_t count;
 	long choice;

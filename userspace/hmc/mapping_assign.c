@@ -8,19 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/util.h"
 #include "hmc/mapping.h"
 
-#define MAX_STEPS	20000
+#define MAX_STEPS	5000		/* beside one for each adapter */
 
 /**
  * struct search - a search under way
  * @clients: @count: the adapters
+ * @order:	in which order they are given theirs, those with the least choice first
  * @layout:	what is wanted of it
  * @steps:	that are left
  */
 struct search {
 	struct client *clients;
 	size_t count;
+	size_t *order;
 	enum layout layout;
 	int steps;
 };
@@ -32,8 +35,7 @@ static const struct candidate *chosen(const struct client *client)
 
 static bool same_source(const struct client *a, const struct client *b)
 {
-	return !strcmp(text_of(a->adapter, "remote_lpar_name"),
-		       text_of(b->adapter, "remote_lpar_name"));
+	return !strcmp(a->source_name, b->source_name);
 }
 
 /* May two adapters of one type have these two hosts? */
@@ -47,30 +49,11 @@ static bool layout_permits(enum layout layout, const struct client *a, size_t ho
 	return same_source(a, b) || host_a != host_b;
 }
 
-static int64_t port_room(const struct client *client, const struct candidate *candidate)
-{
-	const char *member = strcmp(client->type, "fc") ? "sriov_port" : "fc_port";
-	const char *name = text_of(candidate->port, "name");
-	int64_t room = number_of(candidate->port, "max_ports");
-	json_t *adapter;
-	size_t i;
-
-	json_array_foreach(json_object_get(candidate->vios, "adapters"), i, adapter)
-		room -= !strcmp(text_of(adapter, member), name);
-	return room;
-}
-
-static int64_t wanted_slot(const struct client *client)
-{
-	return number_of(client->request, "vios_slot");
-}
-
 /* Beside what the others have been given */
 static bool fits(const struct search *search, size_t number, const struct candidate *candidate)
 {
 	const struct client *client = &search->clients[number];
-	int64_t slots = free_slots(candidate->vios);
-	int64_t room = candidate->port ? port_room(client, candidate) : 1;
+	int64_t slots = candidate->slots, room = candidate->room;
 
 	for (size_t i = 0; i < search->count; i++) {
 		const struct client *other = &search->clients[i];
@@ -85,7 +68,7 @@ static bool fits(const struct search *search, size_t number, const struct candid
 		slots--;
 		if (candidate->port && taken->port == candidate->port)
 			room--;
-		if (wanted_slot(client) && wanted_slot(client) == wanted_slot(other))
+		if (client->slot && client->slot == other->slot)
 			return false;
 	}
 	return slots > 0 && room > 0;
@@ -99,8 +82,7 @@ static int64_t cost(const struct search *search, size_t number,
 		    const struct candidate *candidate)
 {
 	const struct client *client = &search->clients[number];
-	int64_t load = (int64_t)json_array_size(json_object_get(candidate->vios, "adapters"));
-	int64_t port_load = 0, stranger = 0;
+	int64_t load = candidate->load, port_load = 0, stranger = 0;
 
 	for (size_t i = 0; i < search->count; i++) {
 		const struct candidate *taken = chosen(&search->clients[i]);
@@ -114,9 +96,9 @@ static int64_t cost(const struct search *search, size_t number,
 		if (candidate->port && taken->port == candidate->port)
 			port_load++;
 	}
-	if (candidate->port)
-		port_load -= port_room(client, candidate);
-	return ((candidate->penalty * 2 + stranger) << 48) + (load << 24) + port_load;
+	/* Numbers of adapters are far below 2^20 */
+	return ((candidate->penalty * 2 + stranger) << 40) + (load << 20) + port_load -
+	       min(candidate->room, (int64_t)1 << 19);
 }
 
 /* The cheapest that fits and was not tried; -1: none */
@@ -141,31 +123,47 @@ static long next_choice(const struct search *search, size_t number, const bool *
 	return best;
 }
 
-static bool search_from(struct search *search, size_t number)
+static bool search_from(struct search *search, size_t depth)
 {
-	struct client *client = &search->clients[number];
+	struct client *client;
 	bool done = false;
 	bool *tried;
 	long choice;
 
-	if (number == search->count)
+	if (depth == search->count)
 		return true;
+	client = &search->clients[search->order[depth]];
 	if (!client->count)	/* it has its message */
-		return search_from(search, number + 1);
+		return search_from(search, depth + 1);
 	tried = calloc(client->count, sizeof(*tried));
 	while (tried && !done && search->steps > 0) {
 		search->steps--;
-		choice = next_choice(search, number, tried);
+		choice = next_choice(search, search->order[depth], tried);
 		if (choice < 0)
 			break;
 		tried[choice] = true;
 		client->choice = choice;
-		done = search_from(search, number + 1);
+		done = search_from(search, depth + 1);
 		if (!done)
 			client->choice = -1;
 	}
 	free(tried);
 	return done;
+}
+
+/* Those with the least choice first, otherwise as they are */
+static size_t *make_order(const struct client *clients, size_t count)
+{
+	size_t *order = calloc(count + 1, sizeof(*order));
+
+	for (size_t i = 0; order && i < count; i++) {
+		size_t j = i;
+
+		for (; j && clients[order[j - 1]].count > clients[i].count; j--)
+			order[j] = order[j - 1];
+		order[j] = i;
+	}
+	return order;
 }
 
 static void forget_choices(struct client *clients, size_t count)
@@ -184,10 +182,16 @@ static void forget_choices(struct client *clients, size_t count)
  */
 bool assign(struct client *clients, size_t count, enum layout layout)
 {
-	struct search search = { clients, count, layout, MAX_STEPS };
+	struct search search = {
+		.clients = clients, .count = count, .order = make_order(clients, count),
+		.layout = layout, .steps = MAX_STEPS + (int)count,
+	};
+	bool done;
 
 	forget_choices(clients, count);
-	return search_from(&search, 0);
+	done = search.order && search_from(&search, 0);
+	free(search.order);
+	return done;
 }
 
 /**
@@ -199,7 +203,9 @@ bool assign(struct client *clients, size_t count, enum layout layout)
  */
 size_t assign_what_fits(struct client *clients, size_t count)
 {
-	struct search search = { clients, count, LAYOUT_ANY, MAX_STEPS };
+	const struct search search = {
+		.clients = clients, .count = count, .layout = LAYOUT_ANY,
+	};
 	size_t left = 0;
 
 	forget_choices(clients, count);

@@ -68,29 +68,12 @@ static bool sees_luns(const struct mapping_input *input, const struct client *cl
 	return true;
 }
 
-/* Server adapters that a port has already */
-static int64_t port_users(const struct candidate *candidate, const char *member)
+static bool port_has_room(const struct candidate *candidate, char *why, size_t size)
 {
-	const char *name = text_of(candidate->port, "name");
-	int64_t users = 0;
-	json_t *adapter;
-	size_t i;
-
-	json_array_foreach(json_object_get(candidate->vios, "adapters"), i, adapter)
-		users += !strcmp(text_of(adapter, member), name);
-	return users;
-}
-
-static bool port_has_room(const struct candidate *candidate, const char *member, char *why,
-			  size_t size)
-{
-	int64_t users = port_users(candidate, member);
-	int64_t most = number_of(candidate->port, "max_ports");
-
-	if (users < most)
+	if (candidate->room > 0)
 		return true;
-	snprintf(why, size, "it has %" PRId64 " of at most %" PRId64 " virtual adapters", users,
-		 most);
+	snprintf(why, size, "all of its %" PRId64 " virtual ports are used",
+		 number_of(candidate->port, "max_ports"));
 	return false;
 }
 
@@ -100,7 +83,7 @@ static bool hosts_npiv(const struct mapping_input *input, const struct client *c
 	(void)input;
 	(void)client;
 	if (flag_of(candidate->port, "npiv"))
-		return port_has_room(candidate, "fc_port", why, size);
+		return port_has_room(candidate, why, size);
 	snprintf(why, size, "it does not support NPIV");
 	return false;
 }
@@ -188,7 +171,7 @@ static bool backs_vnic(const struct mapping_input *input, const struct client *c
 {
 	(void)input;
 	(void)client;
-	return port_has_room(candidate, "sriov_port", why, size);
+	return port_has_room(candidate, why, size);
 }
 
 static bool has_slot(const struct mapping_input *input, const struct client *client,
@@ -196,7 +179,7 @@ static bool has_slot(const struct mapping_input *input, const struct client *cli
 {
 	(void)input;
 	(void)client;
-	if (free_slots(candidate->vios) > 0)
+	if (candidate->slots > 0)
 		return true;
 	snprintf(why, size, "all of its virtual slots below %" PRId64 " are used",
 		 number_of(candidate->vios, "max_virtual_slots"));
@@ -207,7 +190,7 @@ static bool is_wanted(const struct mapping_input *input, const struct client *cl
 		      const struct candidate *candidate, char *why, size_t size)
 {
 	const json_t *request = client->request;
-	int64_t slot = number_of(request, "vios_slot");
+	int64_t slot = client->slot;
 
 	(void)input;
 	*why = '\0';
@@ -292,22 +275,46 @@ static size_t count_all(const struct client *client, const json_t *vioses)
 	return count;
 }
 
+/* How many server adapters a port may still get */
+static int64_t port_room(const struct client *client, const struct candidate *candidate)
+{
+	const char *member = strcmp(client->type, "fc") ? "sriov_port" : "fc_port";
+	const char *name = text_of(candidate->port, "name");
+	int64_t room = number_of(candidate->port, "max_ports");
+	json_t *adapter;
+	size_t i;
+
+	json_array_foreach(json_object_get(candidate->vios, "adapters"), i, adapter)
+		room -= !strcmp(text_of(adapter, member), name);
+	return room;
+}
+
+static void collect_vios(struct client *client, size_t host, const json_t *vios)
+{
+	struct candidate candidate = {
+		.host = host, .vios = vios, .penalty = penalty(client, vios),
+		.load = (int64_t)json_array_size(json_object_get(vios, "adapters")),
+		.slots = free_slots(vios), .room = 1,
+	};
+	json_t *port;
+	size_t i;
+
+	if (!strcmp(client->type, "scsi"))
+		client->candidates[client->count++] = candidate;
+	json_array_foreach(ports_of(client, vios), i, port) {
+		candidate.port = port;
+		candidate.room = port_room(client, &candidate);
+		client->candidates[client->count++] = candidate;
+	}
+}
+
 static void collect_all(struct client *client, const json_t *vioses)
 {
-	bool needs_port = strcmp(client->type, "scsi");
-	json_t *vios, *port;
-	size_t i, j;
+	json_t *vios;
+	size_t i;
 
-	json_array_foreach(vioses, i, vios) {
-		struct candidate candidate = { i, vios, NULL, penalty(client, vios) };
-
-		if (!needs_port)
-			client->candidates[client->count++] = candidate;
-		json_array_foreach(ports_of(client, vios), j, port) {
-			candidate.port = port;
-			client->candidates[client->count++] = candidate;
-		}
-	}
+	json_array_foreach(vioses, i, vios)
+		collect_vios(client, i, vios);
 }
 
 static void add_detail(json_t *details, const struct candidate *candidate, const char *why)
