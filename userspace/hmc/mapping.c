@@ -174,8 +174,9 @@ static json_t *backing_devices(const struct client *client, const struct candida
 	return names;
 }
 
-static json_t *make_mapping(const struct client *client, const struct candidate *candidate)
+static json_t *make_mapping(const struct client *client, long choice)
 {
+	const struct candidate *candidate = &client->candidates[choice];
 	json_t *mapping;
 
 	mapping = json_pack("{s:I, s:s, s:s, s:I, s:I}", "slot_num",
@@ -198,13 +199,16 @@ static void add_ethernet(const struct mapping_input *input, json_t *mappings)
 	json_t *adapter;
 	size_t i;
 
-	json_array_foreach(json_object_get(input->config, "virtual_adapters"), i, adapter)
-		if (!strcmp(text_of(adapter, "adapter_type"), "eth"))
-			json_array_append_new(mappings,
-				json_pack("{s:I, s:s, s:s}", "slot_num",
-					  (json_int_t)number_of(adapter, "slot_num"),
-					  "adapter_type", "eth", "vswitch",
-					  mapped_vswitch(input, adapter, name)));
+	json_array_foreach(json_object_get(input->config, "virtual_adapters"), i, adapter) {
+		json_int_t slot = number_of(adapter, "slot_num");
+
+		if (strcmp(text_of(adapter, "adapter_type"), "eth"))
+			continue;
+		json_array_append_new(mappings,
+				      json_pack("{s:I, s:s, s:s}", "slot_num", slot,
+						"adapter_type", "eth", "vswitch",
+						mapped_vswitch(input, adapter, name)));
+	}
 }
 
 /**
@@ -230,9 +234,8 @@ json_t *mapping_choose(const struct mapping_input *input, json_t *problems)
 		report_left(input, clients, count, problems);
 	for (size_t i = 0; i < count; i++)
 		if (clients[i].choice >= 0)
-			json_array_append_new(mappings,
-				make_mapping(&clients[i],
-					     &clients[i].candidates[clients[i].choice]));
+			json_array_append_new(mappings, make_mapping(&clients[i],
+								     clients[i].choice));
 	release_clients(clients, count);
 	add_ethernet(input, mappings);
 	return mappings;
@@ -256,8 +259,7 @@ json_t *mapping_possible(const struct mapping_input *input, const char *type)
 	find_all_candidates(input, clients, count, problems);
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = 0; !strcmp(clients[i].type, type) && j < clients[i].count; j++)
-			json_array_append_new(mappings, make_mapping(&clients[i],
-								     &clients[i].candidates[j]));
+			json_array_append_new(mappings, make_mapping(&clients[i], (long)j));
 	release_clients(clients, count);
 	json_decref(requests);
 	json_decref(problems);
