@@ -400,6 +400,7 @@ def _():
                     "lslparmigr": ["-r", "sys", "-m", "A"],
                     "lssyscfg": ["-r", "sys"],
                     "lshwres": ["-r", "mem", "--level", "sys", "-m", "A"],
+                    "lsrefcode": ["-r", "lpar", "-m", "A"],
                     "chlparstate": ["-o", "resume", "-m", "A", "-p", "x"],
                 }[name]
                 text = console(name, *arguments, "--console", path, status=2)

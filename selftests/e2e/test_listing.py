@@ -482,6 +482,23 @@ def _():
             == "lpar_name=plain,lpar_id=1,curr_mem=16,run_mem=16\n"
 
 
+@suite.test("more partitions than an answer holds are listed, each once")
+def _():
+    systems = {"A": inventory.large()}
+    with lpm.Lab(systems=systems) as lab:
+        console = Console(lab)
+        names = console("lssyscfg", "-r", "prof", "-m", "A", "-F", "lpar_name")
+        assert names.split() == [p["name"] for p in systems["A"]["partitions"]]
+        fc = console("lshwres", "-r", "virtualio", "--rsubtype", "fc", "--level",
+                     "lpar", "-m", "A", "-F", "lpar_name,slot_num").split()
+        owners = systems["A"]["vioses"] + [
+            dict(p["config"], adapters=p["config"]["virtual_adapters"],
+                 name=p["name"]) for p in systems["A"]["partitions"]]
+        assert fc == ["%s,%d" % (owner["name"], a["slot_num"])
+                      for owner in owners for a in owner["adapters"]
+                      if a["adapter_type"] == "fc"]
+
+
 try:
     lpm.main(suite)
 finally:

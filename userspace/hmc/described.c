@@ -52,52 +52,52 @@ int described_system(const struct managed_system *system, json_t **inventory)
 	return 0;
 }
 
+/* How many partitions are asked for at once: an answer has to hold them */
+#define PARTITIONS_AT_ONCE	16
+
+static int next_partitions(const struct managed_system *system, json_t *partitions, size_t *more)
+{
+	json_t *answer = NULL, *page;
+	struct rpc_error err;
+	int ret;
+
+	ret = system_call(system, "partition.list",
+			  json_pack("{s:b, s:I, s:i}", "config", 1, "offset",
+				    (json_int_t)json_array_size(partitions), "count",
+				    PARTITIONS_AT_ONCE), &answer, &err);
+	if (ret) {
+		call_message(system, "list its partitions", &err);
+		return ret;
+	}
+	page = json_object_get(answer, "partitions");
+	*more = json_array_size(page);
+	json_array_extend(partitions, page);
+	json_decref(answer);
+	return 0;
+}
+
 /**
  * described_partitions() - ask a system for its partitions, with their configs
  * @system:	the system
- * @list:	answer of partition.list; the caller's
+ * @list:	as partition.list answers; the caller's
  *
  * Return: 0, or a negative errno; the user has been told.
  */
 int described_partitions(const struct managed_system *system, json_t **list)
 {
-	struct rpc_error err;
-	int ret;
+	json_t *partitions = json_array();
+	size_t more = PARTITIONS_AT_ONCE;
+	int ret = 0;
 
 	*list = NULL;
-	ret = system_call(system, "partition.list", json_pack("{s:b}", "config", 1), list, &err);
+	/* Whatever it answers, there is an end */
+	while (!ret && more == PARTITIONS_AT_ONCE && json_array_size(partitions) < 65536)
+		ret = next_partitions(system, partitions, &more);
 	if (ret)
-		call_message(system, "list its partitions", &err);
+		json_decref(partitions);
+	else
+		*list = json_pack("{s:o}", "partitions", partitions);
 	return ret;
-}
-
-/**
- * named_entry() - find what has a name in an array
- * @array:	objects with a "name"
- * @name:	the name
- *
- * Return: the object, a borrowed reference, or NULL.
- */
-json_t *named_entry(const json_t *array, const char *name)
-{
-	json_t *entry;
-	size_t i;
-
-	json_array_foreach(array, i, entry)
-		if (!strcmp(text_of(entry, "name"), name))
-			return entry;
-	return NULL;
-}
-
-json_t *numbered_entry(const json_t *array, const char *member, int64_t number)
-{
-	json_t *entry;
-	size_t i;
-
-	json_array_foreach(array, i, entry)
-		if (json_object_get(entry, member) && number_of(entry, member) == number)
-			return entry;
-	return NULL;
 }
 
 /**
@@ -119,7 +119,7 @@ const json_t *config_of(const json_t *partition)
  */
 const json_t *current_profile(const json_t *config)
 {
-	return named_entry(json_object_get(config, "profiles"), text_of(config, "curr_profile"));
+	return named_in(json_object_get(config, "profiles"), text_of(config, "curr_profile"));
 }
 
 bool is_shared(const json_t *profile)

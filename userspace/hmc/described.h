@@ -7,13 +7,12 @@
 #define _HMC_DESCRIBED_H
 
 #include "hmc/console.h"
+#include "hmc/mapping.h"
 
 int mover_answers(const struct managed_system *system, const struct msp *msp);
 
 int described_system(const struct managed_system *system, json_t **inventory);
 int described_partitions(const struct managed_system *system, json_t **list);
-json_t *named_entry(const json_t *array, const char *name);
-json_t *numbered_entry(const json_t *array, const char *member, int64_t number);
 const json_t *config_of(const json_t *partition);
 const json_t *current_profile(const json_t *config);
 bool is_shared(const json_t *profile);

@@ -184,7 +184,7 @@ static void set_processors(json_t *record, const json_t *profile, const json_t *
 		if (json_object_get(profile, *name))
 			set_units(record, *name,
 				  json_number_value(json_object_get(profile, *name)));
-	pool = numbered_entry(pools, "shared_proc_pool_id",
+	pool = numbered_in(pools, "shared_proc_pool_id",
 			      number_of(profile, "shared_proc_pool_id"));
 	if (json_object_get(profile, "shared_proc_pool_id"))
 		set_member(record, "shared_proc_pool_name", pool, "name");

@@ -10,8 +10,7 @@
 #include "hmc/described.h"
 #include "hmc/lshwres.h"
 
-#define FIRST_CLIENT_SLOT	2	/* below are those of consoles */
-#define FIRST_SERVER_SLOT	11
+#define FIRST_OWN_SLOT	2	/* below are those of consoles */
 
 const char *const filters_of_adapters[] = { "lpar_names", "lpar_ids", "slots", NULL };
 
@@ -162,11 +161,11 @@ const char *const slot_lpar_fields[] = {
 static void add_slot_lpar(struct query *query, const struct holdings *holdings,
 			  const struct owner *owner)
 {
-	int64_t slot = owner->server ? FIRST_SERVER_SLOT : FIRST_CLIENT_SLOT;
+	int64_t slot = owner->server ? FIRST_CLIENT_SLOT : FIRST_OWN_SLOT;
 	json_t *record = owner_record(query, owner);
 
 	(void)holdings;
-	while (slot < owner->slots && numbered_entry(owner->adapters, "slot_num", slot))
+	while (slot < owner->slots && numbered_in(owner->adapters, "slot_num", slot))
 		slot++;
 	set_number(record, "curr_max_virtual_slots", owner->slots);
 	if (slot < owner->slots)

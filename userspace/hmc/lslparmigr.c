@@ -263,7 +263,7 @@ struct movers {
 /* One that the inventory knows has to have msp=1 there */
 static bool is_mover(const json_t *inventory, const struct msp *msp)
 {
-	const json_t *vios = named_entry(json_object_get(inventory, "vioses"), msp->name);
+	const json_t *vios = named_in(json_object_get(inventory, "vioses"), msp->name);
 
 	return !vios || flag_of(vios, "msp");
 }

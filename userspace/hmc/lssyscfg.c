@@ -171,7 +171,7 @@ static int add_servers(struct query *query, const json_t *inventory)
 	json_array_foreach(vioses, i, vios)
 		add_vios(query, vios);
 	for (i = 0; i < system->nmsps; i++)
-		if (!named_entry(vioses, system->msps[i].name) &&
+		if (!named_in(vioses, system->msps[i].name) &&
 		    add_mover(query, &system->msps[i]))
 			return EXIT_FAILED;
 	return EXIT_DONE;
