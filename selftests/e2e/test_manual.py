@@ -67,7 +67,7 @@ def _():
         wanted = SECTIONS if section == 5 else SECTIONS | OF_A_COMMAND
         assert wanted <= heads, (name, wanted - heads)
         for other, number in re.findall(r"\*\*([\w-]+)\*\*\\ \((\d)\)", text):
-            assert other in ("flock",) or known.get(other) == int(number), \
+            assert other in ("flock", "ssh", "sshd") or known.get(other) == int(number), \
                 "%s: %s(%s)" % (name, other, number)
         if section != 5:
             assert said(name, "--version").split()[0] == name
@@ -78,7 +78,7 @@ def _():
     for name in COMMANDS + PROGRAMS:
         told = described(page(name))
         options = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", said(name)))
-        assert len(options) > 3, options
+        assert len(options) > 1, options
         assert set(told) == options, (name, set(told) ^ options)
         assert all(told.values()), name
 

@@ -26,7 +26,8 @@ import sys
 import lpm
 
 COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres",
-            "lsrefcode", "chlparstate")
+            "lsrefcode", "chlparstate", "lshmc", "lshmcusr", "mkauthkeys",
+            "hmcrelay", "hmcsh")
 PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl", "vasimon",
             "lpar-agent", "vasi-vswitch")
 OPERATOR, STRANGER = 61098, 61099

@@ -286,7 +286,7 @@ const struct command command_hmcrelay = {
 	.usage =
 "Usage: hmcrelay\n"
 "Forward another console's requests to the systems and movers of this one: JSON-RPC, a\n"
-"line each, on standard input and output.  migrlpar --ip of that console starts it.\n"
+"line each, on standard input and output.  migrlpar of that console starts it.\n"
 "  --help, --version\n"
 "Exit status: 0, 1 the requests could not be served, 2 wrong usage or console file.\n",
 	.run = run_hmcrelay,
