@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import lpm  # noqa: E402
 import tap  # noqa: E402
 from console import (  # noqa: E402
-    COMMANDS, PROGRAMS, STRANGER, Console, codes, describe, make, unchanged)
+    PROGRAMS, STRANGER, Console, codes, describe, make, unchanged)
 
 MIB = lpm.MIB
 suite = tap.Suite()
@@ -141,6 +141,10 @@ def _():
             ["chlparstate", "-o", "suspend", "-m", None, "-p", "busy"],
             ["chlparstate", "-o", "resume", "-m", "A", "-p", None],
             ["chlparstate", "-o", "resume", "-m", "A", "--id", None],
+            ["lshmc", None], ["lshmcusr", "--filter", None], ["lshmcusr", "-t", None],
+            ["hmcrelay", None], ["mkauthkeys", "-a", None], ["mkauthkeys", "-r", None],
+            ["mkauthkeys", "--test", "--ip", None], ["hmcsh", None],
+            ["mkauthkeys", "--test", "--ip", "x", "-u", None],
             ["hmc", None])
         # Without a list -F shows all
         orders += with_each([h for h in HOSTILE if h],
@@ -394,16 +398,22 @@ def _():
         def refused(data, what):
             path = lab.file("bad.json", data if isinstance(data, bytes)
                             else data.encode())
-            for name in COMMANDS:
-                arguments = {
+            for name, arguments in {
                     "migrlpar": ["-o", "v", "-m", "A", "-t", "B", "-p", "x"],
                     "lslparmigr": ["-r", "sys", "-m", "A"],
                     "lssyscfg": ["-r", "sys"],
                     "lshwres": ["-r", "mem", "--level", "sys", "-m", "A"],
                     "lsrefcode": ["-r", "lpar", "-m", "A"],
                     "chlparstate": ["-o", "resume", "-m", "A", "-p", "x"],
-                }[name]
+                    }.items():
                 text = console(name, *arguments, "--console", path, status=2)
+                assert codes(text) == ["LPM0002"] and what in text, text
+            # These are told by the environment only
+            chosen = Console(lab)
+            chosen.env["LPM_CONSOLE"] = path
+            for name, *arguments in (["lshmc", "-V"], ["lshmcusr"], ["hmcrelay"],
+                                     ["mkauthkeys", "-r", "x"]):
+                text = chosen(name, *arguments, status=2)
                 assert codes(text) == ["LPM0002"] and what in text, text
 
         def changed(**members):
@@ -411,6 +421,10 @@ def _():
             description["systems"][0].update(members)
             return json.dumps(description)
 
+        def with_users(users):
+            return json.dumps(dict(describe(lab), users=users))
+
+        user = {"name": "x", "taskrole": "hmcviewer"}
         msp = describe(lab)["systems"][0]["msps"][0]
         for data, what in (
                 ("", "line 1"), (good[:-1], "line 1"),
@@ -421,6 +435,15 @@ def _():
                 ('{"systems": [], "systems": []}', "duplicate"),
                 ('{"systems": ["A"]}', "object"),
                 (good[:-1] + ', "more": 1}', "more"),
+                (with_users(7), "users"), (with_users([7]), "users[0]"),
+                (with_users([{"name": "x"}]), "users[0].taskrole"),
+                (with_users([dict(user, taskrole="root")]), "taskrole"),
+                (with_users([dict(user, resources=[])]), "resources"),
+                (with_users([dict(user, resources=["a/b"])]), "resources"),
+                (with_users([dict(user, more=1)]), "more"),
+                (with_users([user, user]), "earlier"),
+                (with_users([user] * 1025), "1025"),
+                (good[:-1] + ', "audit": ["x"]}', "audit"),
                 (changed(more=1), "systems[0].more"),
                 (changed(name=7), "systems[0].name"),
                 (changed(name="a/b"), "printable"),

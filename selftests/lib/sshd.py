@@ -60,10 +60,11 @@ class Reach:
     @users: as USERS
     @hosts: other consoles: name -> Reach, known to ssh(1) of this one's users
     @options: more members of users' entries: name -> dict
+    @shells: of users who do not have hmcsh: name -> path
     """
 
     def __init__(self, lab, description=None, users=None, hosts=None, options=None,
-                 audit=True):
+                 shells=None):
         if os.geteuid():
             raise tap.Skip("sshd with users of its own needs root")
         self.lab = lab
@@ -77,8 +78,8 @@ class Reach:
         description["users"] = [
             {"name": name, "taskrole": role, **(options or {}).get(name, {})}
             for name, (_, role) in self.users.items() if role]
-        if audit:
-            description["audit"] = self.audit_path
+        description["audit"] = self.audit_path
+        self.shells = shells or {}
         self.make_programs()
         self.make_etc(description, hosts or {})
         for name in self.users:
@@ -108,7 +109,7 @@ class Reach:
                     ("root", "sshd", "nobody")]
         self.file("etc/passwd", "".join(kept) + "".join(
             "%s:x:%d:%d::%s/home/%s:%s\n" % (name, uid, lpm.GROUP, self.directory,
-                                             name, self.shell)
+                                             name, self.shells.get(name, self.shell))
             for name, (uid, _) in self.users.items()))
         self.file("etc/group", "root:x:0:\nnogroup:x:65534:\nlpm:x:%d:\n"
                   "hmcusers:x:61199:%s\n" % (lpm.GROUP, ",".join(self.users)))

@@ -82,15 +82,15 @@ static bool is_plain(const char *word)
 	return true;
 }
 
-/* A word as $'...' would be typed: what is not printable is shown as \xNN */
-static size_t quote(char *to, const char *word)
+/* A word in quotes: what is not printable is shown as \xNN; at most @length of its bytes */
+static size_t quote(char *to, const char *word, size_t length)
 {
 	char *out = to;
 
-	if (is_plain(word))
+	if (is_plain(word) && strlen(word) <= length)
 		return (size_t)(stpcpy(to, word) - to);
-	out = stpcpy(out, "'");
-	for (; *word; word++) {
+	*out++ = '\'';
+	for (; *word && length; word++, length--) {
 		if (*word == '\'' || *word == '\\')
 			*out++ = '\\';
 		if (isprint((unsigned char)*word))
@@ -98,7 +98,8 @@ static size_t quote(char *to, const char *word)
 		else
 			out += sprintf(out, "\\x%02x", (unsigned char)*word);
 	}
-	out = stpcpy(out, "'");
+	*out++ = '\'';
+	*out = '\0';
 	return (size_t)(out - to);
 }
 
@@ -117,8 +118,9 @@ static bool is_secret(const char *word)
  */
 char *audit_quote(int argc, char **argv)
 {
-	char *text = malloc(AUDIT_COMMAND_BYTES + sizeof("..."));
-	size_t used = 0;
+	/* A byte of a word takes four at most; quotes, a space and "..." are beside it */
+	char *text = malloc(AUDIT_COMMAND_BYTES + 8);
+	size_t used = 0, room;
 	const char *word;
 
 	if (!text)
@@ -128,14 +130,16 @@ char *audit_quote(int argc, char **argv)
 		word = i && is_secret(argv[i - 1]) ? "***" : argv[i];
 		if (!strncmp(word, "--passwd=", 9))
 			word = "--passwd=***";
-		/* A byte takes four at most */
-		if (used + 4 * strlen(word) + 4 > AUDIT_COMMAND_BYTES) {
+		if (used + 4 > AUDIT_COMMAND_BYTES)
+			break;
+		if (i)
+			text[used++] = ' ';
+		room = (AUDIT_COMMAND_BYTES - used) / 4;
+		used += quote(text + used, word, room);
+		if (strlen(word) > room) {
 			strcpy(text + used, "...");
 			break;
 		}
-		if (i)
-			text[used++] = ' ';
-		used += quote(text + used, word);
 	}
 	return text;
 }

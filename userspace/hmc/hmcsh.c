@@ -270,21 +270,23 @@ static const struct {
 	{ "which", do_which }, { "export", do_export },
 };
 
-static int unknown(struct shell *shell, const char *name)
+static int unknown(struct shell *shell, char **words)
 {
+	const char *name = words[0];
+
 	for (size_t i = 0; i < ARRAY_SIZE(elsewhere); i++) {
 		if (strcmp(elsewhere[i], name))
 			continue;
 		message("LPM0507",
 			"%s is a command of an HMC that this console does not have. Type help for those that it has.",
 			name);
-		session_refused(shell->file, name, "not a command of this console");
+		session_refused(shell->file, words, "not a command of this console");
 		return STATUS_UNKNOWN;
 	}
 	message("LPM0502",
 		"\"%.64s\" is not a command of this console: command not found. Type help for those that it has.",
 		name);
-	session_refused(shell->file, name, "not a command");
+	session_refused(shell->file, words, "not a command");
 	return STATUS_UNKNOWN;
 }
 
@@ -301,7 +303,7 @@ static int run_words(struct shell *shell, char **words)
 			return builtins[i].run(shell, words);
 	if (find(shell, words[0]))
 		return run_program(shell, words);
-	return unknown(shell, words[0]);
+	return unknown(shell, words);
 }
 
 /* The words with $? put in, and NULL behind them */
@@ -343,9 +345,11 @@ static void run_line(struct shell *shell, const char *text, size_t length)
 	bool failed;
 
 	if (!line || shell_parse(text, length, line, why)) {
+		char *words[] = { (char *)text, NULL };
+
 		message("LPM0503", "The line is refused, nothing of it was run: %s.",
 			line ? why : "there is no memory for it");
-		session_refused(shell->file, text, line ? why : "no memory");
+		session_refused(shell->file, words, line ? why : "no memory");
 		shell->status = EXIT_USAGE;
 		free(line);
 		return;

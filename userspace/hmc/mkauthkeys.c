@@ -102,7 +102,7 @@ static bool is_same(const char *line, const char *wanted)
 }
 
 /* The user's ~/.ssh; a directory that is somebody else's is not used */
-static int open_directory(void)
+static int open_directory(bool make)
 {
 	const struct passwd *user = getpwuid(getuid());
 	struct stat st;
@@ -113,7 +113,7 @@ static int open_directory(void)
 	home = open(user->pw_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (home < 0)
 		return -errno;
-	if (mkdirat(home, ".ssh", 0700) && errno != EEXIST) {
+	if (make && mkdirat(home, ".ssh", 0700) && errno != EEXIST) {
 		fd = -errno;
 		goto close_home;
 	}
@@ -150,27 +150,32 @@ static char *read_keys(int directory)
 	return text;
 }
 
+static bool has_key(const char *text, const char *wanted)
+{
+	char *copy = strdup(text), *rest = copy, *line;
+	bool found = false;
+
+	while (!found && (line = strsep(&rest, "\n")))
+		found = is_same(line, wanted);
+	free(copy);
+	return found;
+}
+
 /* The new file takes the old one's place as a whole */
-static int write_keys(int directory, char *old, const struct keys *keys, bool *found)
+static int write_keys(int directory, char *old, const struct keys *keys)
 {
 	int fd = openat(directory, "authorized_keys.new",
 			O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	const char *wanted = keys->add ? keys->add : keys->remove;
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
 	char *line;
 	int ret;
 
 	if (!file)
 		return -errno;
-	*found = false;
-	while ((line = strsep(&old, "\n"))) {
-		bool same = is_same(line, wanted);
-
-		*found |= same;
-		if (*line && (!same || keys->add))
+	while ((line = strsep(&old, "\n")))
+		if (*line && (keys->add || !is_same(line, keys->remove)))
 			fprintf(file, "%s\n", line);
-	}
-	if (keys->add && !*found)
+	if (keys->add)
 		fprintf(file, "%s%s\n", KEY_OPTIONS, keys->add);
 	ret = fflush(file) || ferror(file) || fsync(fd) ? -EIO : 0;
 	fclose(file);
@@ -179,28 +184,38 @@ static int write_keys(int directory, char *old, const struct keys *keys, bool *f
 	return ret;
 }
 
+/* Return: 0, 1 if there is nothing to be done, or a negative errno */
+static int change_file(int directory, const struct keys *keys)
+{
+	char *old = read_keys(directory);
+	int ret = -EIO;
+
+	if (old && has_key(old, keys->add ? keys->add : keys->remove) == !!keys->add)
+		ret = 1;
+	else if (old)
+		ret = write_keys(directory, old, keys);
+	free(old);
+	return ret;
+}
+
 static int change_keys(const struct keys *keys)
 {
-	int directory = open_directory(), ret = directory;
-	bool found = false;
-	char *old = NULL;
+	int directory = open_directory(keys->add), ret = directory;
 
 	if (directory >= 0) {
-		old = read_keys(directory);
-		ret = old ? write_keys(directory, old, keys, &found) : -EIO;
+		ret = change_file(directory, keys);
 		close(directory);
 	}
-	free(old);
-	if (ret) {
+	/* Without a directory there is no key that could be removed */
+	if (!ret || (ret == 1 && keys->add))
+		return EXIT_DONE;
+	if (ret == 1 || (ret == -ENOENT && keys->remove))
+		message("LPM0509",
+			"User %s has no key \"%.64s\" that was added with mkauthkeys; expected one, or the comment at its end.",
+			session_user(), keys->remove);
+	else
 		message("LPM0509", "The keys of user %s cannot be changed: %s.", session_user(),
 			strerror(-ret));
-		return EXIT_FAILED;
-	}
-	if (keys->add || found)
-		return EXIT_DONE;
-	message("LPM0509",
-		"User %s has no key \"%.64s\" that was added with mkauthkeys; expected one, or the comment at its end.",
-		session_user(), keys->remove);
 	return EXIT_FAILED;
 }
 
@@ -208,7 +223,7 @@ static int change_keys(const struct keys *keys)
 static int generate(void)
 {
 	const struct passwd *user = getpwuid(getuid());
-	int directory = open_directory(), status = 0, fd;
+	int directory = open_directory(true), status = 0, fd;
 	char path[4096], key[KEY_BYTES + 1];
 	ssize_t got;
 	pid_t pid;

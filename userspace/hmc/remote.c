@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -25,7 +26,7 @@
 #define HELLO_TIMEOUT_MS	30000
 /* What the way there and back may take, beside the call */
 #define RELAY_MARGIN_MS		10000
-#define SSH_SAYS_BYTES		1024
+#define SSH_SAYS_BYTES		4096
 #define SSH_FAILED		255	/* exit status of ssh(1) itself */
 
 /**
@@ -114,36 +115,50 @@ static void exec_ssh(const struct remote *remote, int fd, int says)
 	_exit(SSH_FAILED);
 }
 
+/* What ssh(1) says, and no more of it than we look at; it never has to wait for us */
+static int open_says(void)
+{
+	int fd = memfd_create("ssh", MFD_CLOEXEC | MFD_ALLOW_SEALING), ret;
+
+	if (fd < 0)
+		return -errno;
+	if (!ftruncate(fd, SSH_SAYS_BYTES) &&
+	    !fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
 static int start_ssh(struct remote *remote)
 {
-	int fds[2], says[2], ret;
+	int fds[2], says, ret;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
 		return -errno;
-	if (pipe2(says, O_CLOEXEC)) {
-		ret = -errno;
+	says = open_says();
+	if (says < 0) {
+		ret = says;
 		goto close_fds;
 	}
-	/* Our ends only: ssh(1) has the others as it wants them */
+	/* Our end only: ssh(1) has the other as it wants it */
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
-	fcntl(says[0], F_SETFL, O_NONBLOCK);
 	fflush(NULL);
 	remote->pid = fork();
 	if (!remote->pid)
-		exec_ssh(remote, fds[1], says[1]);
+		exec_ssh(remote, fds[1], says);
 	ret = remote->pid < 0 ? -errno : 0;
-	close(says[1]);
 	if (ret)
 		goto close_says;
 	close(fds[1]);
 	remote->fd = fds[0];
-	remote->says = says[0];
+	remote->says = says;
 	remote->owner = getpid();
 	return 0;
 
 close_says:
 	remote->pid = 0;
-	close(says[0]);
+	close(says);
 close_fds:
 	close(fds[0]);
 	close(fds[1]);
@@ -171,7 +186,7 @@ static int stop_ssh(struct remote *remote, char *text, size_t size)
 			sleep_ms(10);
 		}
 		if (text)
-			got = read(remote->says, text, size - 1);
+			got = pread(remote->says, text, size - 1, 0);
 	}
 	if (text)
 		text[got > 0 ? got : 0] = '\0';
@@ -216,7 +231,11 @@ static void tell_no_relay(const struct remote *remote, int status, char *text,
 	bool trust = is_about_trust(text);
 	const char *line = last_line(text);
 
-	if (status == SSH_FAILED && trust)
+	/* It was we who ended it */
+	if (err->error == -ETIMEDOUT)
+		message("HSCLA318", "The command sent to the destination console %s failed: %s.",
+			remote->host, err->text);
+	else if (status == SSH_FAILED && trust)
 		message("HSCL3653",
 			"SSH trust between this console and %s is missing for user %s there: %s. Add this user's key there with mkauthkeys -a, and that console's host key to ~/.ssh/known_hosts here; mkauthkeys --test --ip %s -u %s tries it.",
 			remote->host, remote->user, line, remote->host, remote->user);

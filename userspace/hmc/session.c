@@ -261,16 +261,19 @@ bool session_is_restricted(void)
 /**
  * session_refused() - record a line that the shell did not run
  * @path:	of the console file, NULL = the default
- * @line:	what was typed
+ * @words:	what was typed, ended by NULL
  * @why:	it is refused
  */
-void session_refused(const char *path, const char *line, const char *why)
+void session_refused(const char *path, char **words, const char *why)
 {
 	json_t *file = console_peek(path ? path : CONSOLE_FILE);
-	char *argv[] = { (char *)line };
 	int fd = *text_of(file, "audit") ? audit_open(text_of(file, "audit")) : -1;
-	char *quoted = audit_quote(1, argv);
+	int count = 0;
+	char *quoted;
 
+	while (words[count])
+		count++;
+	quoted = audit_quote(count, words);
 	find_user();
 	find_origin();
 	audit_write(fd, "user=%s uid=%u from=%s pid=%d shell refused line=%s why=\"%s\"",

@@ -57,7 +57,7 @@ bool session_may_change(void);
 bool session_may_see(const char *system);
 const char *session_user(void);
 bool session_is_restricted(void);
-void session_refused(const char *path, const char *line, const char *why);
+void session_refused(const char *path, char **words, const char *why);
 
 /* audit.c */
 int audit_open(const char *path);
