@@ -549,7 +549,7 @@ def _():
         move.wait()
         console("lslparmigr", "-r", "lpar", "-m", "A")
         nothing_left(lab)
-        for order in (["v", "--limit", "1M"], ["v", "--downtime", "1"],
+        for order in (["r", "--limit", "1M"], ["r", "--downtime", "1"],
                       ["m", "--limit", "1T"], ["m", "--limit", "-1"],
                       ["m", "--limit", ""], ["m", "--limit", "1 M"],
                       ["m", "--limit", "99999999999999999999"],
@@ -577,7 +577,7 @@ def _():
                 ["-o", "s", "-m", "A", "-t", "B", "-p", "x"],
                 ["-o", "m", "-m", "A", "-t", "B", "-p", "x", "--suspend", "me"],
                 ["-o", "s", "-m", "A", "-p", "x", "--suspend", "platform"],
-                ["-o", "v", "-m", "A", "-t", "B", "-p", "x", "--all-pages"],
+                ["-o", "s", "-m", "A", "-p", "x", "--all-pages"],
                 ["-o", "m", "-m", "A", "-t", "B", "-p", "x",
                  "--suspend-timeout", "0"],
                 ["-o", "v", "--no-such-option"], ["-o"]):
