@@ -81,13 +81,16 @@ def start_suspended(lab, console):
 def _():
     with lpm.Lab() as lab:
         console = Console(lab)
-        move = make(lab, memory=16 * MIB)
+        move = make(lab, memory=16 * MIB, program=lpm.program(3600, 4 * MIB))
         before = unchanged(lab)
         assert migrate(console, move, operation="v") == ""
         text = migrate(console, move, "-v", operation="v")
         for what in ("answers", "unused", "MiB", "ready", "in progress"):
             assert what in text, text
-        assert "ready" in migrate(console, move, "-d", "5", operation="v")
+        more = migrate(console, move, "-d", "5", operation="v")
+        # What is predicted is measured each time
+        assert re.sub("(?m)^predicted .*\n", "", more) == \
+            re.sub("(?m)^predicted .*\n", "", text), more
         console("migrlpar", "-o", "v", "-m", "A", "-t", "B", "--id", "1")
         assert unchanged(lab) == before
 
