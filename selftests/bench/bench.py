@@ -31,10 +31,11 @@ import link  # noqa: E402
 import lpm  # noqa: E402
 import many  # noqa: E402
 import parts  # noqa: E402
+import predict  # noqa: E402
 import qemu  # noqa: E402
 import usage  # noqa: E402
 
-STAGES = ("throughput", "many", "memory", "delay", "profile")
+STAGES = ("throughput", "many", "memory", "delay", "profile", "predict")
 CONTENTS = ("random", "text", "zero")
 CONNECTIONS = (1, 2, 4)
 # Moves at once; together they have the same memory
@@ -578,6 +579,17 @@ def show_profile(mode, found):
     table(rows, [""] + list(parts.PARTS) + ["sum"])
 
 
+# Stage: predict
+
+def stage_predict(_):
+    found = predict.measure(options.predict_memory, options.repeat)
+    for way, profiles in found.items():
+        say("Predicted and real moves of %d MiB, %s: ms, medians of %d; error of real"
+            % (options.predict_memory // MIB, way, options.repeat))
+        table(list(predict.rows(profiles)), predict.HEAD)
+    return found
+
+
 # Goals
 
 def throughput_goals(found):
@@ -629,6 +641,7 @@ def goals(results):
         yield ("delayed link: at least %.0f %% of its rate"
                % (100 * GOAL_OF_LINK), "%.0f %%" % (100 * found["share"]),
                found["share"] >= GOAL_OF_LINK)
+    yield from predict.goals(results.get("predict", {}))
 
 
 # The run
@@ -661,6 +674,7 @@ def parse_options():
                         help="of the delayed link, bits per second")
     parser.add_argument("--delay-ms", type=int, default=25, help="each way")
     parser.add_argument("--delay-memory", type=size, default=512 * MIB)
+    parser.add_argument("--predict-memory", type=size, default=256 * MIB)
     parser.add_argument("--no-qemu", action="store_true")
     parser.add_argument("--no-mover", action="store_true",
                         help="throughput: only what it is compared with")
@@ -684,7 +698,7 @@ def run_stage(name, contents):
     if name == "throughput":
         return stage_throughput(contents, not options.no_mover)
     return {"many": stage_many, "memory": stage_memory, "delay": stage_delay,
-            "profile": stage_profile}[name](contents)
+            "profile": stage_profile, "predict": stage_predict}[name](contents)
 
 
 def main():
