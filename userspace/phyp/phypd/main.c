@@ -401,7 +401,7 @@ static int load_description(struct options *o)
 	if (!o->description)
 		return 0;
 	if (inventory_load(o->description, &p->inventory, &err)) {
-		notice(PREFIX, "%.256s: %s", o->description, err.text);
+		notice(PREFIX, "--system %.256s: %s", o->description, err.text);
 		return -EINVAL;
 	}
 	take_size(p->inventory, "memory", o->memory_given, "memory", &p->memory);
