@@ -50,8 +50,8 @@ def once(lab, console, name, memory, all_pages):
     if all_pages:
         words += ["--all-pages"]
     text = console("migrlpar", *words)
-    predicted = next(json.loads(line) for line in text.splitlines()
-                     if '"event":"prediction"' in line)
+    predicted = next(json.loads(line)["prediction"]
+                     for line in text.splitlines() if '"event":"prediction"' in line)
     real = real_times(lab, move, text)
     lab.b.phyp("partition.shutdown", name=move.name)
     lab.b.phyp("partition.remove", name=move.name)

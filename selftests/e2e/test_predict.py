@@ -246,8 +246,8 @@ def validate(console, move, *more, status=0):
 
 
 def predicted(text):
-    return next(json.loads(line) for line in text.splitlines()
-                if '"prediction"' in line)
+    return next(json.loads(line)["prediction"] for line in text.splitlines()
+                if '"event":"prediction"' in line)
 
 
 @suite.test("validation predicts, in words and for programs; what it cannot is a warning")

@@ -54,17 +54,6 @@ static int validate_in_time(struct console *console, struct plan *plan,
 	return EXIT_FAILED;
 }
 
-static void print_prediction(const struct plan *plan)
-{
-	json_t *line = json_deep_copy(plan->prediction);
-
-	json_object_set_new(line, "event", json_string("prediction"));
-	json_object_set(line, "partition", json_object_get(plan->partition, "name"));
-	json_dumpf(line, stdout, JSON_COMPACT);
-	putchar('\n');
-	json_decref(line);
-}
-
 /**
  * migrate_one() - validate a partition, and with -o m migrate it
  * @console:	the console
@@ -87,8 +76,8 @@ int migrate_one(struct console *console, struct managed_system *source,
 		tell_watcher(&order->options, WATCH_VALID, &plan);
 	if (!status && order->operation == 'v')
 		mapping_print(&plan);
-	if (order->json && plan.prediction)
-		print_prediction(&plan);
+	if (plan.prediction)
+		tell_watcher(&order->options, WATCH_PREDICTED, &plan);
 	if (!status && order->operation == 'm')
 		status = migrate(console, &plan, order);
 	plan_release(&plan);

@@ -12,9 +12,9 @@
 #include "hmc/predict.h"
 #include "mspd/policy.h"
 
-/* Bytes between the platforms: an operation of each session, and this time of the rate */
+/* Bytes between the platforms: operations of each session, and this time of the rate */
 #define QUEUED_BYTES	(1 << 20)
-#define QUEUED_S	0.03
+#define QUEUED_S	0.045
 /* Before the first byte; without an agent, and with one that is asked */
 #define START_S		0.01
 #define STOP_S		0.002
@@ -27,6 +27,8 @@
 #define LEAST_LINK_ERROR 0.1
 #define LIMIT_ERROR	0.02
 #define MOST_ERROR	0.8
+/* While it is not known what platforms can, they are taken to keep up with the link */
+#define UNKNOWN_ERROR	0.25
 /* A limit that is so much of what the link carries is kept */
 #define LIMIT_SHARE	0.8
 /* Of times, beside the errors of what was measured */
@@ -86,10 +88,30 @@ static int measure_load(struct prediction *p, const struct plan *plan, struct rp
 	return 0;
 }
 
+/*
+ * An earlier move that was slower shows what the platforms can.  One that was faster than
+ * the probe was just now: something between the two, and less sure.
+ */
+static void set_bandwidth(struct prediction *p, double earlier)
+{
+	double faster = fmin(earlier / p->link, 1 + MOST_ERROR);
+
+	p->move.bandwidth = p->link;
+	if (earlier <= 0) {
+		p->link_error += UNKNOWN_ERROR;
+	} else if (faster < 1) {
+		p->move.bandwidth = earlier;
+	} else {
+		p->move.bandwidth *= sqrt(faster);
+		p->link_error = fmax(p->link_error, faster - 1);
+	}
+	p->link_error = fmin(p->link_error, MOST_ERROR);
+}
+
 static int measure_link(struct prediction *p, const struct plan *plan,
 			const struct move_options *options, struct rpc_error *err)
 {
-	double rate[MODEL_POINTS], platforms;
+	double rate[MODEL_POINTS];
 	unsigned int count = 0;
 	json_t *answer, *part;
 	size_t i;
@@ -106,8 +128,7 @@ static int measure_link(struct prediction *p, const struct plan *plan,
 	p->rtt_us = number_of(answer, "rtt_us");
 	p->move.queued = (double)number_of(answer, "connections") * QUEUED_BYTES;
 	json_decref(answer);
-	platforms = predict_platforms(plan);
-	p->move.bandwidth = platforms > 0 ? fmin(p->link, platforms) : p->link;
+	set_bandwidth(p, predict_platforms(plan));
 	if (options->limit > 0 && (double)options->limit < p->move.bandwidth) {
 		p->limited = true;
 		/* Near what the link carries, it is not always kept */

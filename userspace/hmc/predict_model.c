@@ -316,12 +316,23 @@ static void send_slice(struct run *run, double end)
 	run->swept = 0;
 }
 
-/* As userspace/mspd/policy.c decides */
+/* As much as is dirty is under way, but for what there is room */
+static double under_way(const struct run *run, double rest)
+{
+	return fmin(run->move->queued, rest);
+}
+
+/*
+ * As userspace/mspd/policy.c decides.  The mover counts what is under way as left: what
+ * is sent here is what the platform hands out, which is ahead of the target by that.
+ */
 static enum model_end sample(struct run *run)
 {
 	const struct model_move *move = run->move;
 	double rest = left(run);
 
+	if (rest >= page_bytes(run))
+		rest += under_way(run, rest);
 	run->pass_done += run->sent;
 	run->sent = 0;
 	run->sampled = run->now;
@@ -390,11 +401,14 @@ static void hand_over(struct run *run)
 	const struct model_move *move = run->move;
 	struct model_result *r = run->result;
 	double rest = left(run);
-	double first = rest;
+	double queued = under_way(run, rest);
+	double first;
 
 	/* What is under way already goes before the bitmap and the state */
-	if (!move->all_pages)
-		first = fmin(move->queued, rest) + bitmap_bytes(run, rest);
+	if (move->all_pages)
+		first = rest + fmin(queued, rest - queued);
+	else
+		first = queued + bitmap_bytes(run, rest);
 	r->left = rest;
 	r->bytes += rest;
 	r->blackout = move->handover + first / move->bandwidth + 2 * move->round_trip;

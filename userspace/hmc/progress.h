@@ -9,6 +9,7 @@
 
 enum watch_event {
 	WATCH_VALID,		/* validation has succeeded */
+	WATCH_PREDICTED,	/* the plan has a prediction */
 	WATCH_MOVING,		/* it has begun */
 	WATCH_STATUS,		/* how far it is */
 };

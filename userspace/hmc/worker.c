@@ -57,6 +57,11 @@ static void see(void *data, enum watch_event event, const struct plan *plan,
 		write_event(*events, status_event(status));
 		return;
 	}
+	if (event == WATCH_PREDICTED) {
+		write_event(*events, json_pack("{s:s, s:O}", "event", "prediction",
+					       "prediction", plan->prediction));
+		return;
+	}
 	write_event(*events, json_pack("{s:s, s:s, s:s}",
 				       "event", event == WATCH_VALID ? "valid" : "moving",
 				       "type", type, "stream_id", plan->id));
