@@ -3,6 +3,7 @@
 
 import copy
 import json
+import os
 
 import lpm
 from broken import only, setup
@@ -67,6 +68,122 @@ def _(lab):
 @setup("system", "LPM0102")
 def _(lab):
     return with_answers(lab, {(lab.b.phyp_path, "system.info"): refuse})
+
+
+@setup("system", "LPM0102")
+def _(lab):
+    """it does not tell what it has"""
+    return with_answers(lab, {(lab.b.phyp_path, "system.inventory"): refuse})
+
+
+# ---- Another console, reached by a stand-in for ssh(1) ----
+
+SSH = """\
+#!/usr/bin/python3
+import json, socket, sys
+config = json.load(open(%r))
+for line in sys.stdin:
+    request = json.loads(line)
+    params = request["params"]
+    answer = {"jsonrpc": "2.0", "id": request["id"]}
+    if request["method"] == "hello":
+        answer["result"] = config["hello"]
+    elif params["method"] in config["errors"]:
+        answer["result"] = {"error": config["errors"][params["method"]]}
+    else:
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(config["sockets"][params.get("msp", "")])
+        server.sendall(json.dumps({"jsonrpc": "2.0", "id": 1,
+            "method": params["method"], "params": params["params"]}).encode()
+            + b"\\n")
+        told = json.loads(server.makefile().readline())
+        error = told.get("error")
+        answer["result"] = {"result": told.get("result")} if not error else \\
+            {"error": {"code": error["code"], "error": -5,
+                       "text": error["message"]}}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+class OtherConsole(Console):
+    """B is another console's; with a name space in which that is ssh(1)."""
+
+    def run(self, name, *arguments, **_):
+        return Console.run(self, os.path.abspath("/usr/bin/unshare"), "-m",
+                           "sh", "-c", "mount --bind \"$0\" /usr/bin/ssh && "
+                           "exec \"$@\"", self.ssh,
+                           os.path.join(self.bin, name), *arguments)
+
+
+def other_console(lab, capabilities=("lpar_uuid", "inventory"), **errors):
+    """None where there can be no name space."""
+    if not lab.root:
+        return None
+    description = describe(lab)
+    other = description["systems"].pop()
+    config = {"errors": {k.replace("_", "."): v for k, v in errors.items()},
+              "sockets": {"": other["socket"]},
+              "hello": {"version": 1, "capabilities": capabilities,
+                        "systems": [{"name": "B", "msps": []}]}}
+    for msp in other["msps"]:
+        config["sockets"][msp["name"]] = msp.pop("socket")
+        config["hello"]["systems"][0]["msps"].append(msp)
+    path = lab.file("ssh.json", json.dumps(config).encode())
+    console = OtherConsole(lab, description)
+    console.ssh = lab.file("ssh", (SSH % path).encode())
+    os.chmod(console.ssh, 0o755)
+    return console
+
+
+@setup("console", "HSCLA335", only(), options=("--ip", "other"))
+def _(lab):
+    """it can do all"""
+    return other_console(lab)
+
+
+@setup("console", "HSCLA335", options=("--ip", "other"))
+def _(lab):
+    """it keeps no UUID"""
+    return other_console(lab, capabilities=["inventory"])
+
+
+@setup("system", "HSCLA335", options=("--ip", "other"))
+def _(lab):
+    return other_console(lab, system_inventory={
+        "code": lpm.METHOD_NOT_FOUND, "error": -5, "text": "unknown method"})
+
+
+@setup("system", "HSCLA318", options=("--ip", "other"))
+def _(lab):
+    return other_console(lab, system_info={
+        "code": lpm.STATE, "error": -5, "text": "not now"})
+
+
+# ---- What is predicted ----
+
+@setup("prediction", "LPM0601")
+def _(lab):
+    def change(answer):
+        answer["result"]["config"]["max_freeze_ms"] = 1
+    return with_answers(lab, {(lab.a.phyp_path, "partition.describe"): change})
+
+
+@setup("prediction", "LPM0602")
+def _(lab):
+    def dirty(answer):
+        for number, sample in enumerate(answer["result"]["samples"], 1):
+            sample.update(dirtied=1500, unique=min(2000, 1000 + number))
+
+    def link(answer):
+        if "bytes_per_second" in answer["result"]:
+            answer["result"]["bytes_per_second"] = 100000
+    return with_answers(lab, {(lab.a.phyp_path, "partition.dirty"): dirty,
+                              (lab.a.msp_path, "probe"): link})
+
+
+@setup("prediction", "LPM0603")
+def _(lab):
+    return with_answers(lab, {(lab.a.phyp_path, "partition.dirty"): refuse})
 
 
 @setup("state", "LPM0102")

@@ -301,29 +301,43 @@ char *mapping_text(const json_t *mappings, const char *type)
 	return text;
 }
 
+static const char *const suggested_fields[] = {
+	"suggested_virtual_scsi_mappings", "suggested_virtual_fc_mappings", NULL
+};
+
+/**
+ * mapping_suggested() - a plan's mappings as attributes
+ * @plan:	validated
+ * @record:	object that gets them, as -i takes them
+ *
+ * Return: are there any?
+ */
+bool mapping_suggested(const struct plan *plan, json_t *record)
+{
+	bool any = false;
+
+	for (size_t i = 0; suggested_fields[i]; i++) {
+		char *text = mapping_text(plan->mappings, i ? "fc" : "scsi");
+
+		if (text)
+			any = !json_object_set_new(record, suggested_fields[i],
+						   json_string(text));
+		free(text);
+	}
+	return any;
+}
+
 /**
  * mapping_print() - tell the user what validation suggests
  * @plan:	validated
  */
 void mapping_print(const struct plan *plan)
 {
-	static const char *const fields[] = {
-		"suggested_virtual_scsi_mappings", "suggested_virtual_fc_mappings", NULL
-	};
-	const struct attributes known = { .fields = fields };
+	const struct attributes known = { .fields = suggested_fields };
 	const struct listing listing = { .fields = NULL };
 	json_t *records = json_pack("[{}]");
-	bool any = false;
 
-	for (size_t i = 0; fields[i]; i++) {
-		char *text = mapping_text(plan->mappings, i ? "fc" : "scsi");
-
-		if (text)
-			any = !json_object_set_new(json_array_get(records, 0), fields[i],
-						   json_string(text));
-		free(text);
-	}
-	if (any)
+	if (mapping_suggested(plan, json_array_get(records, 0)))
 		listing_print(&listing, &known, records);
 	json_decref(records);
 }

@@ -36,6 +36,7 @@ struct mapping_input {
 json_t *mapping_choose(const struct mapping_input *input, json_t *problems);
 json_t *mapping_possible(const struct mapping_input *input, const char *type);
 char *mapping_text(const json_t *mappings, const char *type);
+bool mapping_suggested(const struct plan *plan, json_t *record);
 void mapping_print(const struct plan *plan);
 
 /* Looking things up in an inventory; NULL: not there */

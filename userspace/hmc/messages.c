@@ -109,7 +109,7 @@ const struct message_kind message_kinds[] = {
 	{ "LPM0244", SEVERITY_ERROR,
 	  "no memory or process for so many partitions" },
 	{ "LPM0245", SEVERITY_ERROR,
-	  "partitions had no turn within the time of ``-w``" },
+	  "partitions had no turn within the time of -w" },
 	{ "LPM0246", SEVERITY_ERROR,
 	  "how many of several partitions failed, and which" },
 	{ "LPM0247", SEVERITY_ERROR,

@@ -74,7 +74,7 @@ int migrate_one(struct console *console, struct managed_system *source,
 	status = validate_in_time(console, &plan, key, &order->options);
 	if (!status)
 		tell_watcher(&order->options, WATCH_VALID, &plan);
-	if (!status && order->operation == 'v')
+	if (!status && order->operation == 'v' && !order->json)
 		mapping_print(&plan);
 	if (plan.prediction)
 		tell_watcher(&order->options, WATCH_PREDICTED, &plan);

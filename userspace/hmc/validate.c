@@ -204,8 +204,11 @@ static void look_at_side(struct validation *v, struct side *side, json_t **info)
 		return;
 	}
 	side->info = *info;
-	if (system_call(side->system, "system.inventory", NULL, &side->inventory, &err) ||
-	    !flag_of(side->inventory, "described")) {
+	if (system_call(side->system, "system.inventory", NULL, &side->inventory, &err)) {
+		found_call(v, side->system, "tell what it has", &err);
+		return;
+	}
+	if (!flag_of(side->inventory, "described")) {
 		json_decref(side->inventory);
 		side->inventory = NULL;
 	}
@@ -300,7 +303,8 @@ static void check_state(struct validation *v)
 /* What all others build on */
 static const struct check first_checks[] = {
 	{ "system", { SEVERITY_ERROR, SEVERITY_ERROR, SEVERITY_ERROR }, NEEDS_NOTHING,
-	  { "LPM0101", "LPM0102", "HSCL350B" }, "both systems answer", check_systems },
+	  { "LPM0101", "LPM0102", "HSCL350B", "HSCLA318", "HSCLA335" },
+	  "both systems answer", check_systems },
 	{ "state", { SEVERITY_ERROR, SEVERITY_ERROR, SEVERITY_ERROR }, NEEDS_NOTHING,
 	  { "HSCL8012", "HSCL05DF", "LPM0102" },
 	  "the partition exists, and its state permits it", check_state },
@@ -310,8 +314,8 @@ static const struct check first_checks[] = {
 /* ---- All checks ---- */
 
 const struct check *const check_tables[] = {
-	first_checks, system_checks, partition_checks, resource_checks, network_checks,
-	storage_checks, fc_checks, mapping_checks, mover_checks,
+	first_checks, console_checks, system_checks, partition_checks, resource_checks,
+	network_checks, storage_checks, fc_checks, mapping_checks, mover_checks,
 	prediction_checks, NULL
 };
 

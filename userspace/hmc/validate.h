@@ -50,6 +50,7 @@ struct check {
 };
 
 /* The tables, each ends with an empty entry */
+extern const struct check console_checks[];
 extern const struct check system_checks[];
 extern const struct check partition_checks[];
 extern const struct check resource_checks[];

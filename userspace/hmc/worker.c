@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/util.h"
+#include "hmc/mapping.h"
 #include "hmc/progress.h"
 #include "hmc/worker.h"
 
@@ -47,6 +48,16 @@ static json_t *status_event(const json_t *status)
 	return event;
 }
 
+/* As -i takes them: the whole mappings may be longer than an event */
+static void write_mappings(int fd, const struct plan *plan)
+{
+	json_t *event = json_pack("{s:s}", "event", "mappings");
+
+	if (mapping_suggested(plan, event))
+		write_event(fd, json_incref(event));
+	json_decref(event);
+}
+
 static void see(void *data, enum watch_event event, const struct plan *plan,
 		const json_t *status)
 {
@@ -65,6 +76,8 @@ static void see(void *data, enum watch_event event, const struct plan *plan,
 	write_event(*events, json_pack("{s:s, s:s, s:s}",
 				       "event", event == WATCH_VALID ? "valid" : "moving",
 				       "type", type, "stream_id", plan->id));
+	if (event == WATCH_VALID)
+		write_mappings(*events, plan);
 }
 
 /* Standard input is the user's, who talks to the one that has them all */
