@@ -227,9 +227,11 @@ class Login:
         channel = self.client.get_transport().open_session(timeout=lpm.PATIENCE_S)
         channel.settimeout(lpm.PATIENCE_S)
         channel.exec_command(line)
-        if stdin is not None:
-            channel.sendall(stdin)
-        channel.shutdown_write()
+        try:
+            channel.sendall(stdin or b"")
+            channel.shutdown_write()
+        except OSError:
+            pass                # it has ended, whatever there is to come
         out = channel.makefile("rb").read()
         err = channel.makefile_stderr("rb").read()
         status = channel.recv_exit_status()

@@ -191,6 +191,8 @@ static int execute(struct console *console, const struct order *order)
 
 	if (order->host && console_add_remote(console, order->host, order->user))
 		return EXIT_FAILED;
+	if (order->operation != 'v' && console_check_remotes(console))
+		return EXIT_FAILED;
 	source = find_system(console, "-m", order->source_name);
 	if (order->target_name)
 		target = find_target(console, order);

@@ -73,8 +73,8 @@ static json_t *say_hello(const struct console *console)
 		json_array_append_new(systems, json_pack("{s:s,s:o}",
 							 "name", console->systems[i].name,
 							 "msps", describe_msps(&console->systems[i])));
-	return json_pack("{s:i,s:s,s:[s,s],s:o}", "version", REMOTE_VERSION,
-			 "program", "hmc " VASI_VERSION,
+	return json_pack("{s:i,s:s,s:b,s:[s,s],s:o}", "version", REMOTE_VERSION,
+			 "program", "hmc " VASI_VERSION, "may_change", session_may_change(),
 			 "capabilities", "lpar_uuid", "inventory", "systems", systems);
 }
 

@@ -485,6 +485,27 @@ struct managed_system *console_find_remote(struct console *console, const char *
 }
 
 /**
+ * console_check_remotes() - may the user change something on the other consoles?
+ * @console:	after console_add_remote()
+ *
+ * Each change is checked there anyway; this tells before anything was begun.
+ *
+ * Return: 0 or -EACCES; the user has been told.
+ */
+int console_check_remotes(const struct console *console)
+{
+	for (const struct remote *r = console->remotes; r; r = r->next) {
+		if (flag_of(r->hello, "may_change"))
+			continue;
+		message("HSCLA318",
+			"The command sent to the destination console %s failed: HSCL350B User %s is not authorised there: its task role is hmcviewer, which may only list. Use one with the task role hmcoperator.",
+			r->host, r->user);
+		return -EACCES;
+	}
+	return 0;
+}
+
+/**
  * console_drop_remotes() - end the connections to other consoles
  * @console:	its remote systems are not used any more
  */

@@ -23,6 +23,7 @@ struct remote;
 /* The other console's systems are added; pointers to systems from before are stale */
 int console_add_remote(struct console *console, const char *ip, const char *user);
 struct managed_system *console_find_remote(struct console *console, const char *name);
+int console_check_remotes(const struct console *console);
 void console_drop_remotes(struct console *console);
 
 const char *remote_host(const struct remote *remote);
