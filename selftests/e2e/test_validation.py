@@ -5,6 +5,7 @@
 The cases are in lib/broken.py.
 """
 
+import concurrent.futures
 import copy
 import json
 import os
@@ -25,6 +26,7 @@ from broken import (ALL, CONFIGS, KINDS, SETUPS, SYSTEMS,  # noqa: E402
 from console import OPERATOR, STRANGER, Console, describe  # noqa: E402
 
 suite = tap.Suite()
+WORKERS = 4
 HEADINGS = {"Errors:": "error", "Warnings:": "warning"}
 
 
@@ -79,8 +81,7 @@ def try_case(console, case, wrong):
     """Validate all three; what is not as it should be is added to @wrong."""
     for kind, severity in severities(console, case).items():
         want = {} if severity == "-" else {case.code: severity}
-        options = [o.format(name=KINDS[kind]) for o in case.options]
-        found, done = validate(console, KINDS[kind], *options)
+        found, done = validate(console, KINDS[kind], *case.options)
         if found != want:
             wrong.append("%s, %s (%s): %r, not %r: %s" % (
                 case.check, case.about or case.code, kind, found, want,
@@ -135,17 +136,23 @@ def _():
                           lab.b.phyp("system.inventory"))
 
 
+def try_system(case):
+    systems = Systems(npiv=case.npiv, vnic=case.vnic)
+    case.change(systems)
+    wrong = []
+    with lpm.Lab(systems=systems.pair()) as lab:
+        suspend(lab)
+        if case.prepare:
+            case.prepare(lab)
+        try_case(Console(lab), case, wrong)
+    return wrong
+
+
 @suite.test("each rule about systems, their VIOSes, storage and networks")
 def _():
-    wrong = []
-    for case in SYSTEMS:
-        systems = Systems(npiv=case.npiv, vnic=case.vnic)
-        case.change(systems)
-        with lpm.Lab(systems=systems.pair()) as lab:
-            suspend(lab)
-            if case.prepare:
-                case.prepare(lab)
-            try_case(Console(lab), case, wrong)
+    # They mostly wait for daemons to start
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        wrong = sum(pool.map(try_system, SYSTEMS), [])
     assert not wrong, "\n".join(wrong)
 
 
