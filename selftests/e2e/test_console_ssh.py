@@ -20,6 +20,8 @@ import interpreter  # noqa: E402
 interpreter.need("paramiko", "pexpect")
 
 import pexpect  # noqa: E402
+import inventories  # noqa: E402
+import inventory  # noqa: E402
 import lpm  # noqa: E402
 import tap  # noqa: E402
 from console import codes, make, unchanged  # noqa: E402
@@ -28,6 +30,11 @@ from sshd import Reach  # noqa: E402
 MIB = lpm.MIB
 suite = tap.Suite()
 LARGE = 192 * MIB
+
+
+SUKETE = ("migrlpar  -o %s -m A -t B -p %s --vlanbridge 1 --uuid 1  -i "
+          '"\\"virtual_fc_mappings=%s\\",dest_lpar_id=%s,source_msps=%s/%s/%s,'
+          'dest_msps=%s/%s/%s,dest_msp_id=%s,source_msp_id=%s"')
 
 
 class CommandFailed(Exception):
@@ -101,6 +108,47 @@ def _():
         assert move.runs_on() == ["A"]
         move.finish(lab.a)
         move.check_equal(lab.a)
+
+
+@suite.test("a move with chosen movers and mappings, from what lists say")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab, Reach(lab) as reach:
+        anna = reach.login("anna")
+        number = anna('lssyscfg -m A -r lpar --filter "lpar_names=db1" -F lpar_id').strip()
+        profile = anna('lssyscfg -m A -r lpar --filter "lpar_names=db1" -F curr_profile') \
+            .split()[0]
+
+        def mover(system):
+            """The last VIOS that is listed, as the script's grep and tail have it."""
+            vioses = [line.split(",") for line in anna(
+                "lssyscfg -m %s -r lpar -F name,lpar_env,lpar_id,msp" % system).splitlines()
+                      if "vio" in line]
+            name, _, lpar_id, _ = [v for v in vioses if v[3] == "1"][-1]
+            return name, lpar_id, "127.0.0.1"
+        adapters = anna("lssyscfg -m A -r prof -F virtual_fc_adapters --filter "
+                        "profile_names=%s,lpar_names=db1" % profile)
+        slots = re.findall(r'"(\d+)/client/\d+/[\w-]+/(\d+)/', adapters)
+        assert len(slots) == 2, adapters
+        mappings = ",".join("%s//%s/%d/fcs0" % (slot, vios, 40 + i) for i, ((slot, _), vios)
+                            in enumerate(zip(slots, ("102", "103"))))
+        words = ("db1", mappings, number) + mover("A") + mover("B") + \
+            (mover("B")[1], mover("A")[1])
+        before = inventories.both(lab)
+        anna(SUKETE % (("v",) + words))
+        assert inventories.both(lab) == before
+        anna(SUKETE % (("m",) + words))
+        inventories.check_migrated("db1", before, inventories.both(lab))
+        config = inventories.of(lab.b)["partitions"]["db1"]["config"]
+        assert sorted((a["slot_num"], a["remote_lpar_id"], a["remote_slot_num"])
+                      for a in inventories.hosted(config)) == \
+            [(int(slot), vios, 40 + i) for i, ((slot, _), vios) in
+             enumerate(zip(slots, (102, 103)))]
+        # A mover that is not there
+        wrong = list(("v", "web1", "") + words[2:])
+        line = (SUKETE % tuple(wrong)).replace('\\"virtual_fc_mappings=\\",', "") \
+            .replace("dest_msps=%s/%s" % mover("B")[:2], "dest_msps=elsewhere/9") \
+            .replace("dest_lpar_id=" + number, "dest_lpar_id=11")
+        assert codes(anna(line, status=1)), line
 
 
 def begin_slowly(lab, login):

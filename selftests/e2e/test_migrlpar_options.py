@@ -136,6 +136,8 @@ def _():
                                          "4/v/0")),
                 ("virtual_scsi_mappings", ("4/v/1/20/fcs0", "4//")),
                 ("vswitch_mappings", ("2", "x/y", "2/")),
+                ("source_msps", ("a", "a/1", "//127.0.0.1", "a/x/", "a/1/host", "a/1//")),
+                ("dest_msps", ("a/0/", "", '"a/1/,b/2/"')),
                 ("redundant_msps", ("1/a/1", "1/a/1/here/b/2/127.0.0.1",
                                     "1//////"))):
             for value in values:

@@ -29,6 +29,7 @@ enum kind {
 	KIND_SCSI,
 	KIND_VSWITCH,
 	KIND_MSPS,
+	KIND_MSP,
 };
 
 /**
@@ -53,6 +54,8 @@ static const struct attribute move_attributes[] = {
 	{ KIND_NAME, false, "dest_msp_name" },
 	{ KIND_LPAR_ID, false, "dest_msp_id" },
 	{ KIND_ADDRESS, false, "dest_msp_ipaddr" },
+	{ KIND_MSP, false, "source_msps" },
+	{ KIND_MSP, false, "dest_msps" },
 	{ KIND_MSPS, false, "redundant_msps" },
 	{ KIND_LPAR_ID, true, "dest_lpar_id" },
 	{ KIND_POOL_ID, false, "shared_proc_pool_id" },
@@ -145,20 +148,28 @@ static bool is_address(const char *text)
 	       inet_pton(AF_INET6, text, &address) == 1;
 }
 
+/* name/id/address of an MSP, of which name or id must be there */
+static bool is_msp(char *const parts[3])
+{
+	return (*parts[0] || *parts[1]) && (!*parts[0] || name_is_valid(parts[0])) &&
+	       (!*parts[1] || is_number(parts[1], 1, 65535)) &&
+	       (!*parts[2] || is_address(parts[2]));
+}
+
+static bool is_one_msp(char *item)
+{
+	char *parts[MAX_PARTS];
+
+	return split(item, parts, 3) == 3 && is_msp(parts);
+}
+
 /* group/src-name/src-id/src-ip/dst-name/dst-id/dst-ip */
 static bool is_pair_of_msps(char *item)
 {
 	char *parts[MAX_PARTS];
 
-	if (split(item, parts, 7) != 7 || !is_number(parts[0], 0, 65535))
-		return false;
-	for (size_t i = 1; i < 7; i += 3)
-		if ((!*parts[i] && !*parts[i + 1]) ||
-		    (*parts[i] && !name_is_valid(parts[i])) ||
-		    (*parts[i + 1] && !is_number(parts[i + 1], 1, 65535)) ||
-		    (*parts[i + 2] && !is_address(parts[i + 2])))
-			return false;
-	return true;
+	return split(item, parts, 7) == 7 && is_number(parts[0], 0, 65535) &&
+	       is_msp(&parts[1]) && is_msp(&parts[4]);
 }
 
 static bool is_item(enum kind kind, char *item)
@@ -170,6 +181,8 @@ static bool is_item(enum kind kind, char *item)
 		return is_mapping(item, 4);
 	case KIND_VSWITCH:
 		return is_vswitch(item);
+	case KIND_MSP:
+		return is_one_msp(item);
 	default:
 		return is_pair_of_msps(item);
 	}
@@ -206,6 +219,8 @@ static bool is_value(enum kind kind, const char *text)
 		return !parse_bytes(text, &ignored);
 	case KIND_ONE:
 		return !strcmp(text, "1");
+	case KIND_MSP:
+		return !strchr(text, ',') && is_list(kind, text);
 	default:
 		return is_list(kind, text);
 	}
@@ -225,6 +240,7 @@ static const char *expected(enum kind kind)
 		[KIND_SCSI] = "a list of slot/vios-name/vios-id[/vios-slot]",
 		[KIND_VSWITCH] = "a list of slot/vswitch",
 		[KIND_MSPS] = "a list of group/src-name/src-id/src-ip/dst-name/dst-id/dst-ip",
+		[KIND_MSP] = "one vios-name/vios-id/address",
 	};
 
 	return texts[kind];
@@ -274,6 +290,31 @@ static int read_data(const struct order *order, json_t **data, char *why)
 	return ret;
 }
 
+/* What clients write in one attribute is what the three others say, if they do not */
+static void spread_msp(json_t *data, const char *together, const char *const names[3])
+{
+	char *copy = strdup(text_of(data, together)), *parts[MAX_PARTS];
+
+	if (copy && split(copy, parts, 3) == 3)
+		for (size_t i = 0; i < 3; i++)
+			if (*parts[i] && !json_object_get(data, names[i]))
+				json_object_set_new(data, names[i], json_string(parts[i]));
+	free(copy);
+}
+
+static void spread_msps(json_t *data)
+{
+	static const char *const source[] = {
+		"source_msp_name", "source_msp_id", "source_msp_ipaddr"
+	};
+	static const char *const target[] = {
+		"dest_msp_name", "dest_msp_id", "dest_msp_ipaddr"
+	};
+
+	spread_msp(data, "source_msps", source);
+	spread_msp(data, "dest_msps", target);
+}
+
 /**
  * order_data() - read the attributes of -i or -f
  * @command:	migrlpar
@@ -293,5 +334,7 @@ int order_data(const struct command *command, struct order *order)
 		return usage_error(command, "%s: %s.", order->data_file ? "-f" : "-i", why);
 	for (; !status && attribute->name; attribute++)
 		status = check_attribute(command, order, attribute);
+	if (!status)
+		spread_msps(order->options.data);
 	return status;
 }
