@@ -89,7 +89,7 @@ def poll(lab, login, polled):
 @suite.test("log in, validate, migrate and poll, look at the target, migrate back")
 def _():
     with lpm.Lab() as lab, Reach(lab) as reach:
-        move = make(lab, memory=2 * LARGE)
+        move = make(lab, memory=LARGE)
         script = Script(reach)
         assert script.run_command("lssyscfg -m A -r sys -F state") == ["Operating"]
         assert script.run_command("lshwres -r mem -m A --level sys -F mem_region_size")
@@ -313,8 +313,10 @@ def _():
             assert codes(reach.login("nobodys")(line, status=1)) == ["HSCL350B"], line
         anna = reach.login("anna")
         assert anna("lssyscfg -r sys -F name") == "A\n"
-        assert codes(anna(migrate, status=1)) == ["LPM0004"]
-        assert codes(anna("lssyscfg -r lpar -m B", status=1)) == ["LPM0004"]
+        for line in (migrate, "lssyscfg -r lpar -m B", "chlparstate -o resume -m B -p x"):
+            text = anna(line, status=1)
+            assert codes(text) == ["HSCL350B"] and "system B" in text, text
+        assert codes(anna("lssyscfg -r lpar -m C", status=1)) == ["LPM0004"]
         assert unchanged(lab) == before
         anna("chlparstate -o suspend -m A -p " + move.name)
         reach.login("hscroot")("chlparstate -o resume -m A -p " + move.name)

@@ -182,9 +182,7 @@ static int run_chlparstate(const struct command *command, int argc, char **argv)
 		status = change_state(system, &change);
 	} else {
 		status = EXIT_FAILED;
-		message("LPM0004",
-			"-m names the system \"%.64s\", which the console file does not have. List those it has with lssyscfg -r sys -F name.",
-			change.system_name);
+		console_no_system(&console, "-m", change.system_name);
 	}
 	console_close(&console);
 	return status;

@@ -319,6 +319,30 @@ struct managed_system *console_find(struct console *console, const char *name)
 }
 
 /**
+ * console_no_system() - tell the user that console_find() found nothing
+ * @console:	the console
+ * @option:	which names the system
+ * @name:	of the system
+ */
+void console_no_system(const struct console *console, const char *option, const char *name)
+{
+	json_t *system;
+	size_t i;
+
+	json_array_foreach(json_object_get(console->root, "systems"), i, system) {
+		if (strcmp(text_of(system, "name"), name))
+			continue;
+		message("HSCL350B",
+			"User %s is not authorised for system %s, which %s names: the resources of that user in the console file do not. Ask whoever administers this console.",
+			session_user(), name, option);
+		return;
+	}
+	message("LPM0004",
+		"%s names the system \"%.64s\", which the console file does not have. List those it has with lssyscfg -r sys -F name.",
+		option, name);
+}
+
+/**
  * console_set_deadline() - limit how long calls may take
  * @console:	the console
  * @deadline_ns: they are answered by then, of now_ns(), or fail; 0 = no limit but

@@ -11,7 +11,7 @@ const struct message_kind message_kinds[] = {
 	{ "HSCL05DF", SEVERITY_ERROR,
 	  "the partition is not in a state that permits the operation (IBM)" },
 	{ "HSCL350B", SEVERITY_ERROR,
-	  "no authority: the user may not use a system's or mover's socket, or its task role does not permit the command (IBM)" },
+	  "no authority: the user may not use a system's or mover's socket, or its task role or resources do not permit it (IBM)" },
 	{ "HSCL3653", SEVERITY_ERROR,
 	  "trust between the consoles is missing (IBM)" },
 	{ "HSCL8012", SEVERITY_ERROR,

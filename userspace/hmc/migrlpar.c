@@ -164,9 +164,7 @@ static struct managed_system *find_system(struct console *console, const char *o
 	struct managed_system *system = console_find(console, name);
 
 	if (!system)
-		message("LPM0004",
-			"%s names the system \"%.64s\", which the console file does not have. List those it has with lssyscfg -r sys -F name.",
-			option, name);
+		console_no_system(console, option, name);
 	return system;
 }
 

@@ -138,9 +138,7 @@ static int find_system(struct query *query, const char *option, const char *name
 	*system = console_find(&query->console, name);
 	if (*system)
 		return EXIT_DONE;
-	message("LPM0004",
-		"%s names the system \"%.64s\", which the console file does not have. List those it has with lssyscfg -r sys -F name.",
-		option, name);
+	console_no_system(&query->console, option, name);
 	return EXIT_FAILED;
 }
 
