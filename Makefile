@@ -154,8 +154,8 @@ PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl hmc vasimon lpar-age
 	vasi-vswitch,$(if $(main_$(p)),$(p))))
 PROG_FILES := $(PROGS:%=$(O)/%)
 # hmc goes by the names of the console's commands
-CONSOLE := migrlpar lslparmigr lssyscfg lshwres lsrefcode chlparstate lshmc lshmcusr \
-	   mkauthkeys hmcrelay hmcsh
+CONSOLE := migrlpar lslparmigr lssyscfg lshwres lsrefcode chsyscfg chsysstate mksyscfg \
+	   rmsyscfg chlparstate lshmc lshmcusr mkauthkeys hmcrelay hmcsh
 CONSOLE_FILES := $(CONSOLE:%=$(O)/%)
 
 $(foreach p,$(PROGS),$(eval $(O)/$(p): $(call objs,$(main_$(p)))))

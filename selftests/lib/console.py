@@ -26,8 +26,9 @@ import sys
 import lpm
 
 COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres",
-            "lsrefcode", "chlparstate", "lshmc", "lshmcusr", "mkauthkeys",
-            "hmcrelay", "hmcsh")
+            "lsrefcode", "chsyscfg", "chsysstate", "mksyscfg", "rmsyscfg",
+            "chlparstate", "lshmc", "lshmcusr", "mkauthkeys", "hmcrelay",
+            "hmcsh")
 PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl", "vasimon",
             "lpar-agent", "vasi-vswitch")
 OPERATOR, STRANGER = 61098, 61099
