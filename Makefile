@@ -600,6 +600,9 @@ SBINDIR	   := $(DESTDIR)$(PREFIX)/sbin
 LIBDIR	   := $(DESTDIR)$(PREFIX)/lib
 INCLUDEDIR := $(DESTDIR)$(PREFIX)/include
 MANDIR	   := $(DESTDIR)$(PREFIX)/share/man
+COMPLETIONDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+# Commands of the console that somebody types
+TYPED	   := $(filter-out hmcrelay hmcsh,$(CONSOLE))
 CONTROLS   := $(filter %ctl hmc vasimon,$(PROGS))
 DAEMONS	   := $(filter-out $(CONTROLS),$(PROGS))
 
@@ -609,6 +612,9 @@ install: all install-driver
 	$(Q)for p in $(CONTROLS); do install -m 755 $(O)/$$p $(BINDIR); done
 	$(Q)for c in $(CONSOLE); do ln -sf hmc $(BINDIR)/$$c; done
 	$(Q)for p in $(DAEMONS); do install -m 755 $(O)/$$p $(SBINDIR); done
+	$(Q)install -d $(COMPLETIONDIR)
+	$(Q)install -m 644 userspace/hmc/lpm.bash-completion $(COMPLETIONDIR)/hmc
+	$(Q)for c in $(TYPED); do ln -sf hmc $(COMPLETIONDIR)/$$c; done
 	$(Q)install -m 644 $(LIB_FILES) $(LIBDIR)
 	$(Q)install -m 644 $(wildcard uapi/linux/*.h) $(INCLUDEDIR)/linux
 	$(Q)install -m 644 userspace/libvasi/vasi.h userspace/phyp/phyp.h \

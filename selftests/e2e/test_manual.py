@@ -150,6 +150,11 @@ def _():
             done = subprocess.run([path, "--help"], capture_output=True,
                                   text=True, check=True)
             assert done.stdout == said(name), path
+        for name in set(COMMANDS) - {"hmcrelay", "hmcsh"} | {"hmc"}:
+            path = "%s/usr/share/bash-completion/completions/%s" % (directory,
+                                                                    name)
+            with open(path, encoding="ascii") as file:
+                assert "complete -F" in file.read(), path
         for name in ("lib/libvasi.a", "include/vasi.h",
                      "include/linux/vasi_crq.h"):
             assert os.path.getsize(os.path.join(directory, "usr", name)), name
