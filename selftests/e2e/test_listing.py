@@ -461,6 +461,36 @@ def moved(lab, console):
                    "lpar_names=other") == NOTHING
 
 
+@suite.test("both ends of an inactive migration under way are told")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        console = Console(lab)
+        lab.a.phyp("partition.depart", name="app1", stream_id=STREAM, peer="B")
+        description = lab.a.phyp("partition.describe", name="app1")
+        description.pop("lpar_id")
+        lab.b.phyp("partition.create", arriving=STREAM, peer="A", **description)
+        for system in "A", "B":
+            record, = json.loads(console(
+                "lslparmigr", "-r", "lpar", "-m", system, "--filter",
+                "lpar_names=app1", "--json"))
+            assert record["migration_state"] == "Migration In Progress", record
+            assert record["migration_type"] == "inactive"
+            assert (record["source_sys_name"], record["dest_sys_name"]) == \
+                ("A", "B"), record
+            assert console(
+                "lslparmigr", "-r", "sys", "-m", system, "-F",
+                "num_inactive_migrations_in_progress") == "1\n"
+            assert console("lssyscfg", "-r", "lpar", "-m", system, "--filter",
+                           "lpar_names=app1", "-F", "state") == \
+                "Migrating - Not Activated\n"
+        for order in (["chsyscfg", "-r", "lpar", "-i", "name=app1,time_ref=1"],
+                      ["chsysstate", "-r", "lpar", "-o", "on", "-n", "app1"],
+                      ["rmsyscfg", "-r", "lpar", "-n", "app1"]):
+            text = console(*order, "-m", "A", status=1)
+            assert codes(text) == ["HSCL05DF"], text
+        assert lab.a.partition("app1")["departing"] == STREAM
+
+
 @suite.test("a system without a description is listed as far as it goes")
 def _():
     with lpm.Lab() as lab:

@@ -317,6 +317,11 @@ int change_call(const struct change *change, const char *method, json_t *params,
 
 	if (!system_call(change->system, method, params, NULL, &err))
 		return EXIT_DONE;
-	call_message(change->system, what, &err);
+	if (err.code == RPC_STATE)
+		message("HSCL05DF",
+			"System %s refused to %s: %s. Look at its state with lssyscfg -r lpar -m %s.",
+			change->system->name, what, err.text, change->system->name);
+	else
+		call_message(change->system, what, &err);
 	return EXIT_FAILED;
 }
