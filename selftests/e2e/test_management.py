@@ -13,7 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import inventory  # noqa: E402
 import lpm  # noqa: E402
 import tap  # noqa: E402
-from console import Console, codes, make  # noqa: E402
+from console import Console, codes, describe, make  # noqa: E402
+from interpose import PASS, REFUSE, Interposer, changes  # noqa: E402
 
 suite = tap.Suite()
 MADE = "name=%s,profile_name=normal,lpar_env=aixlinux,desired_mem=16"
@@ -322,6 +323,24 @@ def _(a):
     a("chsysstate", "-r", "lpar", "-o", "on", "-n", "app1", "-f", "same")
     assert a.config("app1")["curr_profile"] == "same"
     assert a.states("app1") == ["Running"]
+
+
+@managed("an activation that fails leaves the profile that was current")
+def _(a):
+    app = a.config("app1")
+    a.lab.a.phyp("partition.configure", name="app1", config={
+        "profiles": app["profiles"] + [dict(app["profiles"][0], name="same")]})
+    before = a.state()
+    interposer = Interposer(a.lab, describe(a.lab))
+    interposer.decide = lambda call: \
+        REFUSE if call.method == "partition.activate" else PASS
+    console = Console(a.lab, interposer.description)
+    text = console("chsysstate", "-m", "A", "-r", "lpar", "-o", "on", "-n",
+                   "app1", "-f", "same", status=1)
+    assert codes(text) == ["LPM0102"], text
+    assert [c.method for c in interposer.calls if changes(c)] == [
+        "partition.configure", "partition.activate", "partition.configure"]
+    assert a.state() == before
 
 
 @suite.test("a partition without a config: its state can be changed, not more")

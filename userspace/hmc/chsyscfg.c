@@ -208,6 +208,9 @@ static int change_each(struct change *change, const json_t *records,
 	json_t *record;
 	size_t i;
 
+	/* What is read and given back changed is not to be changed in between */
+	if (!status)
+		console_lock(&change->console, true);
 	json_array_foreach(records, i, record)
 		if (!status)
 			status = one(change, record);

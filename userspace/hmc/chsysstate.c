@@ -84,10 +84,20 @@ static int check_memory(const struct change *change, const json_t *partition,
 	return EXIT_FAILED;
 }
 
-static int choose_profile(const struct change *change, const json_t *partition)
+static int set_profile(const struct change *change, const json_t *partition, const char *name)
+{
+	return change_call(change, "partition.configure",
+			   json_pack("{s:s, s:{s:s}}", "name", text_of(partition, "name"),
+				     "config", "curr_profile", name),
+			   "change the partition's profile");
+}
+
+/* @chosen: it has another one now than @partition says */
+static int choose_profile(const struct change *change, const json_t *partition, bool *chosen)
 {
 	const json_t *config = config_of(partition);
 	const json_t *profile;
+	int status;
 
 	if (!config && !change->profile)
 		return EXIT_DONE;
@@ -104,10 +114,9 @@ static int choose_profile(const struct change *change, const json_t *partition)
 		return EXIT_FAILED;
 	if (!strcmp(text_of(profile, "name"), text_of(config, "curr_profile")))
 		return EXIT_DONE;
-	return change_call(change, "partition.configure",
-			   json_pack("{s:s, s:{s:s}}", "name", text_of(partition, "name"),
-				     "config", "curr_profile", text_of(profile, "name")),
-			   "change the partition's profile");
+	status = set_profile(change, partition, text_of(profile, "name"));
+	*chosen = !status;
+	return status;
 }
 
 /* ---- What is done ---- */
@@ -124,13 +133,16 @@ static int change_partition(const struct change *change, const struct action *ac
 			    const json_t *partition)
 {
 	int status = EXIT_DONE;
+	bool chosen = false;
 
 	if (!permits(action, partition))
 		return refuse_state(change, action, partition);
 	if (!strcmp(action->name, "on"))
-		status = choose_profile(change, partition);
+		status = choose_profile(change, partition, &chosen);
 	if (!status)
 		status = act(change, action, partition);
+	if (status && chosen)
+		set_profile(change, partition, text_of(config_of(partition), "curr_profile"));
 	if (!status && change->restart)
 		status = act(change, find_action("on"), partition);
 	return status;
