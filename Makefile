@@ -71,7 +71,8 @@ endif
 # Debian packages
 
 DEPS_BUILD := gcc libc6-dev make pkg-config liburing-dev libjansson-dev \
-	      libsystemd-dev libssl-dev libnl-3-dev libnl-genl-3-dev
+	      libsystemd-dev libssl-dev libnl-3-dev libnl-genl-3-dev \
+	      libncurses-dev
 DEPS_RUN   := python3 util-linux procps iproute2 openssh-client
 DEPS_CHECK := libcmocka-dev python3-sphinx sparse openssl openssh-server \
 	      python3-paramiko python3-pexpect
@@ -116,7 +117,7 @@ libvasi_SRCS := $(sort $(wildcard userspace/libvasi/*.c))
 libphyp_SRCS := $(sort $(wildcard userspace/phyp/*.c))
 phypd_SRCS   := $(sort $(filter-out %/main.c,$(wildcard userspace/phyp/phypd/*.c)))
 mspd_SRCS    := $(sort $(filter-out $(MSPD_MAINS),$(wildcard userspace/mspd/*.c)))
-hmc_SRCS     := $(sort $(filter-out %/hmc.c,$(wildcard userspace/hmc/*.c)))
+hmc_SRCS     := $(sort $(filter-out %/hmc.c %/lpmtop.c %/lpmtop_draw.c,$(wildcard userspace/hmc/*.c)))
 phypctl_SRCS := $(sort $(filter-out %/phypctl.c,$(wildcard userspace/phyp/phypctl/*.c)))
 agent_SRCS   := $(sort $(filter-out %/lpar-agent.c,$(wildcard userspace/agent/*.c)))
 vswitch_SRCS := $(sort $(filter-out %/vasi-vswitch.c,$(wildcard userspace/vswitch/*.c)))
@@ -146,11 +147,13 @@ main_mspctl	:= $(wildcard userspace/mspd/mspctl.c)
 main_vasi-phypd	:= $(wildcard userspace/phyp/phypd/main.c)
 main_phypctl	:= $(wildcard userspace/phyp/phypctl/phypctl.c)
 main_hmc	:= $(wildcard userspace/hmc/hmc.c)
+# A terminal's programs are not for partitions
+main_lpmtop	:= $(if $(SYSROOT),,$(wildcard userspace/hmc/lpmtop.c userspace/hmc/lpmtop_draw.c))
 main_vasimon	:= $(wildcard userspace/vasimon/vasimon.c)
 main_lpar-agent	:= $(wildcard userspace/agent/lpar-agent.c)
 main_vasi-vswitch := $(wildcard userspace/vswitch/vasi-vswitch.c)
 
-PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl hmc vasimon lpar-agent \
+PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl hmc lpmtop vasimon lpar-agent \
 	vasi-vswitch,$(if $(main_$(p)),$(p))))
 PROG_FILES := $(PROGS:%=$(O)/%)
 # hmc goes by the names of the console's commands
@@ -217,10 +220,11 @@ link = $(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) \
 $(O)/mspd $(O)/mspctl: $(O)/libmspd.a
 $(O)/vasi-phypd $(O)/phypctl: $(O)/libvasiphypd.a $(O)/libguestlink.a
 $(O)/phypctl: $(call objs,$(phypctl_SRCS))
-$(O)/hmc: $(O)/libhmc.a
+$(O)/hmc $(O)/lpmtop: $(O)/libhmc.a
 $(O)/vasi-vswitch: $(O)/libvswitch.a
 $(O)/mspd $(O)/vasimon $(O)/unit/test_driver_nl: MORE_LIBS = $(NL_LIBS)
 $(O)/hmc $(O)/unit/test_predict: MORE_LIBS = -lm
+$(O)/lpmtop: MORE_LIBS = -lncurses -ltinfo -lm
 # It is for partitions that have nothing else of ours, and no library but libc
 $(O)/lpar-agent: $(call objs,$(agent_SRCS))
 $(O)/lpar-agent: PKG_LIBS =
@@ -603,7 +607,7 @@ MANDIR	   := $(DESTDIR)$(PREFIX)/share/man
 COMPLETIONDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 # Commands of the console that somebody types
 TYPED	   := $(filter-out hmcrelay hmcsh,$(CONSOLE))
-CONTROLS   := $(filter %ctl hmc vasimon,$(PROGS))
+CONTROLS   := $(filter %ctl hmc lpmtop vasimon,$(PROGS))
 DAEMONS	   := $(filter-out $(CONTROLS),$(PROGS))
 
 PHONY += install

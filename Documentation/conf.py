@@ -29,6 +29,7 @@ man_pages = [
         ("mkauthkeys", "change the keys that open the console", 1),
         ("hmcrelay", "serve another console", 1),
         ("hmcsh", "login shell of a user of the console", 1),
+        ("lpmtop", "show partition migrations on a terminal", 1),
         ("mspctl", "direct a mover", 1),
         ("phypctl", "manage a managed system", 1),
         ("vasimon", "print events of the VASI driver", 1),

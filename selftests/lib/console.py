@@ -29,7 +29,7 @@ COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres",
             "lsrefcode", "chsyscfg", "chsysstate", "mksyscfg", "rmsyscfg",
             "chlparstate", "lshmc", "lshmcusr", "mkauthkeys", "hmcrelay",
             "hmcsh")
-PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl", "vasimon",
+PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl", "lpmtop", "vasimon",
             "lpar-agent", "vasi-vswitch")
 OPERATOR, STRANGER = 61098, 61099
 

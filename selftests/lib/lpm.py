@@ -162,7 +162,7 @@ def programs():
         directory = tempfile.mkdtemp(prefix="lpmbin.", dir="/tmp")
         os.chmod(directory, 0o755)
         atexit.register(shutil.rmtree, directory, True)
-        for name in ("vasi-phypd", "mspd", "phypctl", "mspctl", "hmc"):
+        for name in ("vasi-phypd", "mspd", "phypctl", "mspctl", "hmc", "lpmtop"):
             shutil.copy(os.path.join(BUILD, name), directory)
             os.chmod(os.path.join(directory, name), 0o755)
         programs.directory = directory

@@ -54,19 +54,10 @@ static int validate_in_time(struct console *console, struct plan *plan,
 	return EXIT_FAILED;
 }
 
-/**
- * migrate_one() - validate a partition, and with -o m migrate it
- * @console:	the console
- * @source:	where it is
- * @target:	where it is to be
- * @key:	which partition
- * @order:	how
- *
- * Return: EXIT_DONE or EXIT_FAILED; the user has been told.
- */
-int migrate_one(struct console *console, struct managed_system *source,
-		struct managed_system *target, const struct partition_key *key,
-		const struct order *order)
+/* Validate a partition, and with -o m migrate it */
+static int migrate_one(struct console *console, struct managed_system *source,
+		       struct managed_system *target, const struct partition_key *key,
+		       const struct order *order)
 {
 	struct plan plan = { .source = source, .target = target };
 	int status;
@@ -84,10 +75,19 @@ int migrate_one(struct console *console, struct managed_system *source,
 	return status;
 }
 
-/* What one partition is done with */
-static int do_one(struct console *console, struct managed_system *source,
-		  struct managed_system *target, const struct partition_key *key,
-		  const struct order *order)
+/**
+ * migrlpar_do() - what one partition is done with
+ * @console:	the console
+ * @source:	where it is
+ * @target:	where it is to be, or NULL
+ * @key:	which partition
+ * @order:	what, and how
+ *
+ * Return: EXIT_DONE or EXIT_FAILED; the user has been told.
+ */
+int migrlpar_do(struct console *console, struct managed_system *source,
+		struct managed_system *target, const struct partition_key *key,
+		const struct order *order)
 {
 	switch (order->operation) {
 	case 's':
@@ -118,7 +118,7 @@ static int do_each(struct console *console, struct managed_system *source,
 			.id = (uint32_t)number_of(partition, "lpar_id"),
 		};
 
-		if (do_one(console, source, target, &key, order))
+		if (migrlpar_do(console, source, target, &key, order))
 			status = EXIT_FAILED;
 	}
 	if (!json_array_size(partitions))
@@ -153,7 +153,7 @@ static int do_alone(struct console *console, struct managed_system *source,
 		watcher.data = progress;
 		watched.options.watcher = &watcher;
 	}
-	status = do_one(console, source, target, &order->keys[0], &watched);
+	status = migrlpar_do(console, source, target, &order->keys[0], &watched);
 	progress_close(progress);
 	return status;
 }

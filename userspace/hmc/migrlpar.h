@@ -7,7 +7,7 @@
 
 #include "hmc/order.h"
 
-int migrate_one(struct console *console, struct managed_system *source,
+int migrlpar_do(struct console *console, struct managed_system *source,
 		struct managed_system *target, const struct partition_key *key,
 		const struct order *order);
 

@@ -103,7 +103,7 @@ static void run(const struct work *work, pid_t parent, const int writers[3])
 	    take_pipes(writers[0], writers[1]) || console_reopen(work->console))
 		_exit(EXIT_FAILED);
 	order.options.watcher = &watcher;
-	status = migrate_one(work->console, work->source, work->target, &work->key, &order);
+	status = migrlpar_do(work->console, work->source, work->target, &work->key, &order);
 	fflush(stdout);
 	_exit(status);
 }
