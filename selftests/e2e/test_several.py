@@ -18,6 +18,7 @@ import many  # noqa: E402
 import tap  # noqa: E402
 import usage  # noqa: E402
 from console import Console, codes, make  # noqa: E402
+from terminal import Terminal  # noqa: E402
 
 MIB = lpm.MIB
 suite = tap.Suite()
@@ -290,6 +291,34 @@ def _():
             "lslparmigr", "-r", "lpar", "-m", "A"))
         assert all(m.runs_on() == ["B"] for m in moves)
         clean(lab)
+
+
+@suite.test("a bar for each on a terminal, as many as it has lines for; messages above")
+def _():
+    with lpm.Lab(config={"max_vasi_ops": 6}) as lab:
+        console = Console(lab)
+        moves = partitions(lab, 9, memory=4 * MIB)
+        with Terminal([console.bin + "/migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
+                       "nobody," + names(moves), "--limit", "1M"], console.env,
+                      rows=12, columns=70) as terminal:
+            terminal.wait(r"^HSCL8012 nobody: ")
+            for move in moves[:6]:
+                terminal.wait(r"^%s +\[#* *\] +\d+ %% moving" % move.name)
+            terminal.wait(r"^6 at work, 3 waiting, 0 done, 1 failed$")
+            # Fewer lines: the rest is only counted
+            terminal.resize(5, 70)
+            terminal.wait(r"^6 at work")
+            shown = [line for line in terminal.screen.lines() if "[" in line]
+            assert 0 < len(shown) <= 3, terminal.screen.text()
+            assert all(len(line) < 70 for line in shown), shown
+            terminal.resize(24, 70)
+            for stream in lab.a.phyp("stream.list")["streams"]:
+                lab.a.msp("limit", stream_id=stream["stream_id"], bytes_per_second=0)
+            text = terminal.wait(r"^9 of 10 partitions migrated in")
+            assert terminal.end() == 1
+            text = terminal.screen.text()
+            assert "0 at work, 0 waiting, 9 done, 1 failed" in text, text
+            assert re.search(r"^LPM0246 1 of 10", text, re.M), text
 
 
 lpm.main(suite)
