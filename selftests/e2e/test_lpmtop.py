@@ -106,7 +106,7 @@ def _():
             # The first one is selected
             terminal.wait(r"^-- %s: A > B, movers vios-A > vios-B, limit 1.00 MB/s, stream %s"
                           % (moves[0].name, moves[0].stream_id[:4]))
-            terminal.wait(r"^sent [\d.]+ MB/s, scale [125]0*(\.0*)? MB/s +written [1-9]")
+            terminal.wait(r"^sent [\d.]+ MB/s, scale [125]0*(\.0*)? MB/s +written (?!0\.00)")
             # Both graphs reach the right of their half
             terminal.wait(r"^.{36,38}#.*#$")
             terminal.wait(r"^ +0 +\d+\.\d +\d+\.?\d* +\d+\.?\d* +\d")
