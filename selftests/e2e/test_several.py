@@ -13,6 +13,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 
+import inventories  # noqa: E402
+import inventory  # noqa: E402
 import lpm  # noqa: E402
 import many  # noqa: E402
 import tap  # noqa: E402
@@ -290,6 +292,29 @@ def _():
         lpm.until("the first ones are cleaned up", lambda: "No results" in console(
             "lslparmigr", "-r", "lpar", "-m", "A"))
         assert all(m.runs_on() == ["B"] for m in moves)
+        clean(lab)
+
+
+@suite.test("partitions of described systems, with all that hosts them, there and back")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        console = Console(lab)
+        start = inventories.both(lab)
+        all_of_them = set(start["A"]["partitions"])
+        assert len(all_of_them) == 3, all_of_them
+        out, err = ended(command(console, "--all"))
+        assert SUMMARY.search(out).group(1) == "3" and not err, (out, err)
+        there = inventories.both(lab)
+        assert set(there["B"]["partitions"]) == all_of_them, there["B"]["partitions"]
+        assert not there["A"]["partitions"]
+        out = console("migrlpar", "-o", "m", "-m", "B", "-t", "A", "--all", "--json")
+        known = {"waiting", "begun", "valid", "mappings", "moving", "status", "ended",
+                 "summary", "again", "prediction", "message", "said"}
+        assert {e["event"] for e in events(out)} <= known, out
+        assert events(out)[-1]["done"] == 3, out
+        end = inventories.both(lab)
+        assert end["B"] == start["B"]
+        assert set(end["A"]["partitions"]) == all_of_them
         clean(lab)
 
 
