@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -265,34 +266,45 @@ def ours(console):
     return found
 
 
+def interrupted(lab, console, moves, interrupt):
+    """A command that ends while two of its moves are under way; who comes next."""
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execve(console.bin + "/migrlpar",
+                  ["migrlpar", "-o", "m", "-m", "A", "-t", "B", "--all",
+                   "--limit", "2M"], console.env)
+    streams = lambda: lab.a.phyp("stream.list")["streams"]
+    lpm.until("two move", lambda: len([s for s in streams() if s["bytes"]]) == 2)
+    interrupt(pid, terminal)
+    status = os.waitpid(pid, 0)[1]
+    os.close(terminal)
+    assert os.WIFSIGNALED(status), status
+    lpm.until("all workers are gone", lambda: not ours(console))
+    # The moves do not care; nobody begins another one
+    assert len(streams()) == 2
+    for stream in streams():
+        assert stream["state"] == "Enabled", stream
+        lab.a.msp("limit", stream_id=stream["stream_id"], bytes_per_second=0)
+    out, err = ended(command(console, "--all"))
+    assert not err and SUMMARY.search(out), (out, err)
+    lpm.until("the first ones are cleaned up", lambda: "No results" in console(
+        "lslparmigr", "-r", "lpar", "-m", "A"))
+    assert all(m.runs_on() == ["B"] for m in moves)
+    clean(lab)
+
+
 @suite.test("Ctrl-C leaves the moves to themselves; another command does the rest")
 def _():
     with lpm.Lab(config={"max_vasi_ops": 2}) as lab:
-        console = Console(lab)
-        moves = partitions(lab, 5, memory=32 * MIB)
-        pid, terminal = pty.fork()
-        if not pid:
-            os.execve(console.bin + "/migrlpar",
-                      ["migrlpar", "-o", "m", "-m", "A", "-t", "B", "--all",
-                       "--limit", "2M"], console.env)
-        streams = lambda: lab.a.phyp("stream.list")["streams"]
-        lpm.until("two move", lambda: len([s for s in streams() if s["bytes"]]) == 2)
-        os.write(terminal, b"\x03")
-        status = os.waitpid(pid, 0)[1]
-        os.close(terminal)
-        assert os.WIFSIGNALED(status), status
-        lpm.until("all workers are gone", lambda: not ours(console))
-        # The moves do not care; nobody begins another one
-        assert len(streams()) == 2
-        for stream in streams():
-            assert stream["state"] == "Enabled", stream
-            lab.a.msp("limit", stream_id=stream["stream_id"], bytes_per_second=0)
-        out, err = ended(command(console, "--all"))
-        assert not err and SUMMARY.search(out), (out, err)
-        lpm.until("the first ones are cleaned up", lambda: "No results" in console(
-            "lslparmigr", "-r", "lpar", "-m", "A"))
-        assert all(m.runs_on() == ["B"] for m in moves)
-        clean(lab)
+        interrupted(lab, Console(lab), partitions(lab, 5, memory=32 * MIB),
+                    lambda pid, terminal: os.write(terminal, b"\x03"))
+
+
+@suite.test("so does the death of the command alone: its workers die with it")
+def _():
+    with lpm.Lab(config={"max_vasi_ops": 2}) as lab:
+        interrupted(lab, Console(lab), partitions(lab, 5, memory=32 * MIB),
+                    lambda pid, terminal: os.kill(pid, signal.SIGKILL))
 
 
 @suite.test("partitions of described systems, with all that hosts them, there and back")
