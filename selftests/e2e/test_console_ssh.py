@@ -6,8 +6,10 @@ A real sshd, the clients that such scripts use (paramiko, ssh(1), pexpect), and 
 that they type.
 """
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -24,7 +26,7 @@ import inventories  # noqa: E402
 import inventory  # noqa: E402
 import lpm  # noqa: E402
 import tap  # noqa: E402
-from console import codes, make, unchanged  # noqa: E402
+from console import codes, describe, make, unchanged  # noqa: E402
 from sshd import Reach  # noqa: E402
 
 MIB = lpm.MIB
@@ -353,6 +355,51 @@ def _():
         os.unlink(reach.audit_path)
         reach.file("audit.log", "", 0o620, 0, lpm.GROUP)
         anna("lssyscfg -r sys")
+
+
+@suite.test("a program with the group's rights lends them to users for the console's file only")
+def _():
+    if lpm.SANITIZE:
+        raise tap.Skip("sanitizers do not run with the rights of others")
+    with lpm.Lab() as lab, Reach(lab) as reach:
+        move = make(lab, memory=16 * MIB, program=lpm.program(600, MIB))
+        program = reach.directory + "/hmc"
+        shutil.copy(reach.shell, program)
+        os.chown(program, 0, lpm.GROUP)
+        os.chmod(program, 0o2755)
+        mine = reach.file("mine.json", json.dumps({"systems": describe(lab)["systems"]}))
+
+        def run(user, *words, **env):
+            return subprocess.run(
+                ["nsenter", "--mount=/proc/%d/ns/mnt" % reach.process.pid, "setpriv",
+                 "--reuid", str(reach.users[user][0]), "--regid", "61199",
+                 "--clear-groups", program] + list(words), env=env, capture_output=True,
+                text=True, check=False, timeout=lpm.PATIENCE_S)
+        migrate = ["migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p", move.name]
+        before = unchanged(lab)
+        done = run("watch", "lssyscfg", "-r", "sys", "-F", "name")
+        if os.statvfs(reach.directory).f_flag & os.ST_NOSUID:
+            raise tap.Skip("programs there have nobody's rights")
+        assert (done.stdout, done.returncode) == ("A\nB\n", 0), done
+        # Without the group the sockets are not the user's
+        os.chmod(program, 0o755)
+        done = run("watch", "lssyscfg", "-r", "sys", "-F", "name", LPM_CONSOLE=mine)
+        assert "A" not in done.stdout and codes(done.stderr) == ["HSCL350B"], done
+        os.chmod(program, 0o2755)
+        for words, env in ((migrate, {}), (migrate, {"LPM_CONSOLE": mine}),
+                           (migrate, {"LPM_CONSOLE": mine, "USER": "hscroot"}),
+                           (migrate + ["--console", mine], {}),
+                           (["hmcsh", "--console", mine, "-c", " ".join(migrate)], {}),
+                           (["lssyscfg", "-r", "sys", "--console", mine], {})):
+            done = run("watch", *words, **env)
+            if words[0] == "hmcsh":     # by that name it is no command
+                assert codes(done.stderr) == ["LPM0001"], (words, env, done)
+            else:
+                assert codes(done.stderr) == ["HSCL350B"], (words, env, done)
+            assert done.returncode and not done.stdout, (words, env, done)
+        assert unchanged(lab) == before
+        assert run("anna", *migrate).returncode == 0
+        assert move.runs_on() == ["B"]
 
 
 @suite.test("keys: added, used and removed; another console's trust is tried")

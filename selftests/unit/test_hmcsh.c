@@ -18,6 +18,7 @@
 /* "word|word;word" with "&" and "|" for joints: what a line is as one text */
 static char *flatten(const struct shell_line *line)
 {
+	static const char *const joints[] = { " ; ", " && ", " || " };
 	static char text[4096];
 	char *out = text;
 
@@ -26,7 +27,7 @@ static char *flatten(const struct shell_line *line)
 		const struct shell_command *c = &line->commands[i];
 
 		assert_true(c->nwords);
-		out = stpcpy(out, i ? (const char *[]){ " ; ", " && ", " || " }[c->joint] : "");
+		out = stpcpy(out, i ? joints[c->joint] : "");
 		for (size_t j = 0; j < c->nwords; j++)
 			out += sprintf(out, "%s[%s]", j ? " " : "", c->words[j]);
 	}

@@ -137,7 +137,7 @@ char *audit_quote(int argc, char **argv)
 		room = (AUDIT_COMMAND_BYTES - used) / 4;
 		used += quote(text + used, word, room);
 		if (strlen(word) > room) {
-			strcpy(text + used, "...");
+			memcpy(text + used, "...", sizeof("..."));
 			break;
 		}
 	}

@@ -234,22 +234,25 @@ static int assign(struct shell *shell, const char *text)
 				strlen(text + 4), PROMPT_BYTES - 1);
 			return EXIT_FAILED;
 		}
-		strcpy(shell->prompt, text + 4);
+		snprintf(shell->prompt, sizeof(shell->prompt), "%s", text + 4);
 		return EXIT_DONE;
 	}
 	if (!strncmp(text, "LANG=", 5) || !strncmp(text, "LC_", 3) ||
 	    !strncmp(text, "TERM=", 5) || !strncmp(text, "COLUMNS=", 8))
 		return EXIT_DONE;
 	message("LPM0501",
-		"\"%.64s\" sets a variable; of those there are only PS1, LANG and LC_... here.", text);
+		"\"%.64s\" sets a variable; of those there are only PS1, LANG and LC_... here.",
+		text);
 	return EXIT_FAILED;
 }
 
 static bool is_assignment(const char *word)
 {
-	size_t length = strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz0123456789");
-
-	return length && word[length] == '=' && !isdigit((unsigned char)*word);
+	if (isdigit((unsigned char)*word) || *word == '=')
+		return false;
+	while (isalnum((unsigned char)*word) || *word == '_')
+		word++;
+	return *word == '=';
 }
 
 static int do_export(struct shell *shell, char **words)
@@ -338,26 +341,28 @@ static void run_command(struct shell *shell, const struct shell_command *command
 	free(words);
 }
 
+/* By how the command before it ended */
+static bool is_due(enum shell_joint joint, int status)
+{
+	return joint == SHELL_ALWAYS || (joint == SHELL_AND ? !status : status);
+}
+
 static void run_line(struct shell *shell, const char *text, size_t length)
 {
 	struct shell_line *line = malloc(sizeof(*line));
 	char why[SHELL_WHY_BYTES];
-	bool failed;
 
 	if (!line || shell_parse(text, length, line, why)) {
-		char *words[] = { (char *)text, NULL };
-
 		message("LPM0503", "The line is refused, nothing of it was run: %s.",
 			line ? why : "there is no memory for it");
-		session_refused(shell->file, words, line ? why : "no memory");
+		session_refused(shell->file, (char *[]){ (char *)text, NULL },
+				line ? why : "no memory");
 		shell->status = EXIT_USAGE;
 		free(line);
 		return;
 	}
 	for (size_t i = 0; i < line->ncommands && !shell->leaving; i++) {
-		failed = shell->status;
-		if (line->commands[i].joint == SHELL_ALWAYS ||
-		    (line->commands[i].joint == SHELL_AND) == !failed)
+		if (is_due(line->commands[i].joint, shell->status))
 			run_command(shell, &line->commands[i]);
 	}
 	shell_release(line);

@@ -4,6 +4,7 @@
  */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "hmc/console.h"
@@ -13,11 +14,12 @@
 /* As an HMC prints it: clients take it apart line by line */
 static void print_version(void)
 {
-	int version = 0, release = 0;
+	char *end;
+	long version = strtol(VASI_VERSION, &end, 10);
+	long release = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
 
-	sscanf(VASI_VERSION, "%d.%d", &version, &release);
-	printf("\"version= Version: %d\n Release: %d\n Service Pack: 0\n"
-	       "HMC Build level lpm-%s\n\",\"base_version=V%dR%d\n\"\n",
+	printf("\"version= Version: %ld\n Release: %ld\n Service Pack: 0\n"
+	       "HMC Build level lpm-%s\n\",\"base_version=V%ldR%ld\n\"\n",
 	       version, release, VASI_VERSION, version, release);
 }
 

@@ -118,9 +118,9 @@ static int open_directory(bool make)
 		goto close_home;
 	}
 	fd = openat(home, ".ssh", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
 		fd = -errno;
-	else if (fstat(fd, &st) || st.st_uid != getuid()) {
+	} else if (fstat(fd, &st) || st.st_uid != getuid()) {
 		close(fd);
 		fd = -EPERM;
 	}
@@ -131,7 +131,8 @@ close_home:
 
 static char *read_keys(int directory)
 {
-	int fd = openat(directory, "authorized_keys", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(directory, "authorized_keys",
+			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	char *text = calloc(1, FILE_BYTES + 1);
 	size_t used = 0;
 	ssize_t got = 1;
@@ -237,6 +238,9 @@ static int generate(void)
 	if (faccessat(directory, "id_ed25519", F_OK, AT_SYMLINK_NOFOLLOW)) {
 		pid = fork();
 		if (!pid) {
+			/* A group's rights that the program may have are for sockets only */
+			if (setresgid(getgid(), getgid(), getgid()))
+				_exit(127);
 			execl(KEYGEN_PROGRAM, "ssh-keygen", "-q", "-t", "ed25519", "-N", "",
 			      "-f", path, NULL);
 			_exit(127);

@@ -67,12 +67,12 @@ static json_t *describe_msps(const struct managed_system *system)
 
 static json_t *say_hello(const struct console *console)
 {
+	const struct managed_system *end = console->systems + console->nsystems;
 	json_t *systems = json_array();
 
-	for (size_t i = 0; i < console->nsystems; i++)
-		json_array_append_new(systems, json_pack("{s:s,s:o}",
-							 "name", console->systems[i].name,
-							 "msps", describe_msps(&console->systems[i])));
+	for (const struct managed_system *s = console->systems; s < end; s++)
+		json_array_append_new(systems, json_pack("{s:s,s:o}", "name", s->name,
+							 "msps", describe_msps(s)));
 	return json_pack("{s:i,s:s,s:b,s:[s,s],s:o}", "version", REMOTE_VERSION,
 			 "program", "hmc " VASI_VERSION, "may_change", session_may_change(),
 			 "capabilities", "lpar_uuid", "inventory", "systems", systems);

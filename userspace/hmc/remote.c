@@ -5,50 +5,31 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/util.h"
 #include "hmc/console.h"
 #include "hmc/remote.h"
+#include "hmc/ssh.h"
 
-#define SSH_PROGRAM		"/usr/bin/ssh"
-#define SSH_CONNECT_S		"10"
 #define HELLO_TIMEOUT_MS	30000
 /* What the way there and back may take, beside the call */
 #define RELAY_MARGIN_MS		10000
-#define SSH_SAYS_BYTES		4096
-#define SSH_FAILED		255	/* exit status of ssh(1) itself */
 
 /**
  * struct remote - a console that is reached over SSH
  * @next:	of the same console
- * @host:	where it is
- * @user:	who we are there
  * @hello:	what its relay said of itself; systems borrow their strings from it
- * @owner:	the process whose connection it is: a child makes one of its own
- * @pid:	of ssh(1), 0 = there is none
- * @fd:		its standard input and output
- * @says:	its standard error
+ * @ssh:	the connection; a child makes one of its own
  */
 struct remote {
 	struct remote *next;
-	char host[REMOTE_HOST_BYTES];
-	char user[REMOTE_USER_BYTES];
 	json_t *hello;
-	pid_t owner;
-	pid_t pid;
-	int fd;
-	int says;
+	struct ssh ssh;
 };
 
 static const struct rpc_param msp_fields[] = {
@@ -93,108 +74,6 @@ static bool word_is_safe(const char *text, size_t size, const char *others)
 	return true;
 }
 
-/* The child's side of start_ssh() */
-static void exec_ssh(const struct remote *remote, int fd, int says)
-{
-	const char *const argv[] = {
-		"ssh", "-T", "-x", "-a", "-oBatchMode=yes", "-oClearAllForwardings=yes",
-		"-oConnectTimeout=" SSH_CONNECT_S, "-oServerAliveInterval=15",
-		"-oPermitLocalCommand=no", "-oControlMaster=no", "-oControlPath=none",
-		"-l", remote->user, "--", remote->host, REMOTE_RELAY, NULL,
-	};
-
-	/* It ends with us, also when we are killed */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	/* Not with what this program may be allowed beyond its user */
-	if (setresgid(getgid(), getgid(), getgid()) || setresuid(getuid(), getuid(), getuid()) ||
-	    dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0 ||
-	    dup2(says, STDERR_FILENO) < 0)
-		_exit(SSH_FAILED);
-	execv(SSH_PROGRAM, (char **)argv);
-	dprintf(STDERR_FILENO, "%s cannot be run: %s\n", SSH_PROGRAM, strerror(errno));
-	_exit(SSH_FAILED);
-}
-
-/* What ssh(1) says, and no more of it than we look at; it never has to wait for us */
-static int open_says(void)
-{
-	int fd = memfd_create("ssh", MFD_CLOEXEC | MFD_ALLOW_SEALING), ret;
-
-	if (fd < 0)
-		return -errno;
-	if (!ftruncate(fd, SSH_SAYS_BYTES) &&
-	    !fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK))
-		return fd;
-	ret = -errno;
-	close(fd);
-	return ret;
-}
-
-static int start_ssh(struct remote *remote)
-{
-	int fds[2], says, ret;
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
-		return -errno;
-	says = open_says();
-	if (says < 0) {
-		ret = says;
-		goto close_fds;
-	}
-	/* Our end only: ssh(1) has the other as it wants it */
-	fcntl(fds[0], F_SETFL, O_NONBLOCK);
-	fflush(NULL);
-	remote->pid = fork();
-	if (!remote->pid)
-		exec_ssh(remote, fds[1], says);
-	ret = remote->pid < 0 ? -errno : 0;
-	if (ret)
-		goto close_says;
-	close(fds[1]);
-	remote->fd = fds[0];
-	remote->says = says;
-	remote->owner = getpid();
-	return 0;
-
-close_says:
-	remote->pid = 0;
-	close(says);
-close_fds:
-	close(fds[0]);
-	close(fds[1]);
-	return ret;
-}
-
-/* Its exit status, or -1 if a signal ended it; @text has what it said */
-static int stop_ssh(struct remote *remote, char *text, size_t size)
-{
-	ssize_t got = 0;
-	int status = 0;
-
-	if (!remote->pid)
-		return 0;
-	close(remote->fd);
-	if (remote->owner == getpid()) {
-		/* It ends when its input does; one that hangs is ended */
-		for (int i = 0; i < 100 && !waitpid(remote->pid, &status, WNOHANG); i++) {
-			if (i == 50)
-				kill(remote->pid, SIGTERM);
-			if (i == 99) {
-				kill(remote->pid, SIGKILL);
-				waitpid(remote->pid, &status, 0);
-			}
-			sleep_ms(10);
-		}
-		if (text)
-			got = pread(remote->says, text, size - 1, 0);
-	}
-	if (text)
-		text[got > 0 ? got : 0] = '\0';
-	close(remote->says);
-	remote->pid = 0;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 /* The last line that says something */
 static const char *last_line(char *text)
 {
@@ -229,26 +108,26 @@ static void tell_no_relay(const struct remote *remote, int status, char *text,
 			  const struct rpc_error *err)
 {
 	bool trust = is_about_trust(text);
-	const char *line = last_line(text);
+	const char *line = last_line(text), *host = remote->ssh.host;
 
 	/* It was we who ended it */
 	if (err->error == -ETIMEDOUT)
 		message("HSCLA318", "The command sent to the destination console %s failed: %s.",
-			remote->host, err->text);
+			remote->ssh.host, err->text);
 	else if (status == SSH_FAILED && trust)
 		message("HSCL3653",
 			"SSH trust between this console and %s is missing for user %s there: %s. Add this user's key there with mkauthkeys -a, and that console's host key to ~/.ssh/known_hosts here; mkauthkeys --test --ip %s -u %s tries it.",
-			remote->host, remote->user, line, remote->host, remote->user);
+			host, remote->ssh.user, line, host, remote->ssh.user);
 	else if (status == SSH_FAILED)
-		message("LPM0506", "Console %s cannot be reached over SSH: %s.", remote->host,
+		message("LPM0506", "Console %s cannot be reached over SSH: %s.", remote->ssh.host,
 			*line ? line : err->text);
 	else if (status == 127)
 		message("HSCLA335",
-			"The destination console %s lacks the capability relay: it has no " REMOTE_RELAY ". Update it.",
-			remote->host);
+			"The destination console %s lacks the capability relay: it has no %s. Update it.",
+			remote->ssh.host, REMOTE_RELAY);
 	else
 		message("HSCLA318", "The command sent to the destination console %s failed: %s.",
-			remote->host, *line ? line : err->text);
+			remote->ssh.host, *line ? line : err->text);
 }
 
 static int connect_relay(struct remote *remote, int timeout_ms, struct rpc_error *err,
@@ -259,22 +138,22 @@ static int connect_relay(struct remote *remote, int timeout_ms, struct rpc_error
 	int ret, status;
 
 	*err = (struct rpc_error) { 0 };
-	ret = start_ssh(remote);
+	ret = ssh_start(&remote->ssh, REMOTE_RELAY);
 	if (ret) {
 		snprintf(err->text, sizeof(err->text), "ssh cannot be started: %s", strerror(-ret));
 		err->error = ret;
 		return ret;
 	}
-	ret = rpc_client_call_fd(remote->fd, "hello",
+	ret = rpc_client_call_fd(remote->ssh.fd, "hello",
 				 json_pack("{s:i}", "version", REMOTE_VERSION), timeout_ms,
 				 &hello, err);
 	if (!ret && number_of(hello, "version") < REMOTE_VERSION) {
 		json_decref(hello);
-		stop_ssh(remote, NULL, 0);
+		ssh_stop(&remote->ssh, NULL, 0);
 		if (tell)
 			message("HSCLA335",
 				"The destination console %s lacks the capability relay version %d. Update it.",
-				remote->host, REMOTE_VERSION);
+				remote->ssh.host, REMOTE_VERSION);
 		return -EPROTONOSUPPORT;
 	}
 	if (!ret) {
@@ -285,11 +164,11 @@ static int connect_relay(struct remote *remote, int timeout_ms, struct rpc_error
 			remote->hello = hello;
 		return 0;
 	}
-	status = stop_ssh(remote, text, sizeof(text));
+	status = ssh_stop(&remote->ssh, text, sizeof(text));
 	if (tell)
 		tell_no_relay(remote, status, text, err);
 	else if (text[0])
-		snprintf(err->text, sizeof(err->text), "console %.64s: %.400s", remote->host,
+		snprintf(err->text, sizeof(err->text), "console %.64s: %.400s", remote->ssh.host,
 			 last_line(text));
 	return ret;
 }
@@ -343,20 +222,20 @@ int remote_call(struct remote *remote, const char *system, const char *msp,
 	if (msp)
 		json_object_set_new(request, "msp", json_string(msp));
 	/* Two processes on one connection would take each other's answers */
-	if (remote->pid && remote->owner != getpid())
-		stop_ssh(remote, NULL, 0);
-	if (!remote->pid) {
+	if (remote->ssh.pid && remote->ssh.owner != getpid())
+		ssh_stop(&remote->ssh, NULL, 0);
+	if (!remote->ssh.pid) {
 		ret = connect_relay(remote, HELLO_TIMEOUT_MS, err, false);
 		if (ret) {
 			json_decref(request);
 			return ret;
 		}
 	}
-	ret = rpc_client_call_fd(remote->fd, "call", request, timeout_ms + RELAY_MARGIN_MS,
+	ret = rpc_client_call_fd(remote->ssh.fd, "call", request, timeout_ms + RELAY_MARGIN_MS,
 				 &outcome, err);
 	/* An answer that is late must not be taken for the next one's */
 	if (ret && !err->code)
-		stop_ssh(remote, NULL, 0);
+		ssh_stop(&remote->ssh, NULL, 0);
 	if (!ret)
 		ret = take_outcome(outcome, result, err);
 	json_decref(outcome);
@@ -408,12 +287,13 @@ static struct remote *new_remote(const char *ip, const char *user)
 
 	if (self)
 		user = self->pw_name;
-	if (!word_is_safe(ip, REMOTE_HOST_BYTES, ".:-_%")) {
+	if (!word_is_safe(ip, SSH_HOST_BYTES, ".:-_%")) {
 		message("LPM0001",
-			"--ip is \"%.64s\"; it must be the name or address of the other console.", ip);
+			"--ip is \"%.64s\"; it must be the name or address of the other console.",
+			ip);
 		return NULL;
 	}
-	if (!user || !word_is_safe(user, REMOTE_USER_BYTES, "._-")) {
+	if (!user || !word_is_safe(user, SSH_USER_BYTES, "._-")) {
 		message("LPM0001",
 			"-u is \"%.64s\"; it must be the name of a user of the other console.",
 			user ? user : "");
@@ -422,14 +302,14 @@ static struct remote *new_remote(const char *ip, const char *user)
 	remote = calloc(1, sizeof(*remote));
 	if (!remote)
 		return NULL;
-	strcpy(remote->host, ip);
-	strcpy(remote->user, user);
+	snprintf(remote->ssh.host, sizeof(remote->ssh.host), "%s", ip);
+	snprintf(remote->ssh.user, sizeof(remote->ssh.user), "%s", user);
 	return remote;
 }
 
 static void free_remote(struct remote *remote)
 {
-	stop_ssh(remote, NULL, 0);
+	ssh_stop(&remote->ssh, NULL, 0);
 	json_decref(remote->hello);
 	free(remote);
 }
@@ -463,7 +343,7 @@ int console_add_remote(struct console *console, const char *ip, const char *user
 	if (ret)
 		message("HSCLA318",
 			"The command sent to the destination console %s failed: it names no systems for user %s, or not as expected.",
-			remote->host, remote->user);
+			remote->ssh.host, remote->ssh.user);
 	return ret;
 }
 
@@ -499,7 +379,7 @@ int console_check_remotes(const struct console *console)
 			continue;
 		message("HSCLA318",
 			"The command sent to the destination console %s failed: HSCL350B User %s is not authorised there: its task role is hmcviewer, which may only list. Use one with the task role hmcoperator.",
-			r->host, r->user);
+			r->ssh.host, r->ssh.user);
 		return -EACCES;
 	}
 	return 0;
@@ -526,7 +406,7 @@ void console_drop_remotes(struct console *console)
  */
 const char *remote_host(const struct remote *remote)
 {
-	return remote->host;
+	return remote->ssh.host;
 }
 
 /**
@@ -557,7 +437,7 @@ int remote_needs(const struct remote *remote, const char *capability)
 	if (!remote || remote_can(remote, capability))
 		return 0;
 	message("HSCLA335", "The destination console %s lacks the capability %s. Update it.",
-		remote->host, capability);
+		remote->ssh.host, capability);
 	return -EOPNOTSUPP;
 }
 

@@ -13,8 +13,6 @@
 
 #define REMOTE_RELAY		"hmcrelay"
 #define REMOTE_VERSION		1
-#define REMOTE_HOST_BYTES	256
-#define REMOTE_USER_BYTES	64
 
 struct console;
 struct managed_system;
