@@ -82,6 +82,9 @@ class Commands:
                      self.move.name, "--async", "--limit", "1K")
         self.move.stream_id = \
             lab.a.phyp("stream.list")["streams"][0]["stream_id"]
+        for system in lab.systems:
+            lpm.until("it moves", lambda s=system: s.msp("list")["moves"][0]["phase"]
+                      == "moving")
         self.before = unchanged(lab)
 
     def refused(self, orders, check=lambda order, lines: None):
