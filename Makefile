@@ -158,7 +158,7 @@ PROGS := $(strip $(foreach p,mspd mspctl vasi-phypd phypctl hmc lpmtop vasimon l
 PROG_FILES := $(PROGS:%=$(O)/%)
 # hmc goes by the names of the console's commands
 CONSOLE := migrlpar lslparmigr lssyscfg lshwres lsrefcode chsyscfg chsysstate mksyscfg \
-	   rmsyscfg chlparstate lshmc lshmcusr mkauthkeys hmcrelay hmcsh
+	   rmsyscfg chlparstate diagrmc lshmc lshmcusr mkauthkeys hmcrelay hmcsh
 CONSOLE_FILES := $(CONSOLE:%=$(O)/%)
 
 $(foreach p,$(PROGS),$(eval $(O)/$(p): $(call objs,$(main_$(p)))))

@@ -24,6 +24,7 @@ man_pages = [
         ("mksyscfg", "make partitions", 1),
         ("rmsyscfg", "remove a partition", 1),
         ("chlparstate", "suspend and resume a partition", 1),
+        ("diagrmc", "tell whether a partition is connected", 1),
         ("lshmc", "list the version of the console", 1),
         ("lshmcusr", "list the users of the console", 1),
         ("mkauthkeys", "change the keys that open the console", 1),

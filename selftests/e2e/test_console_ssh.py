@@ -153,6 +153,36 @@ def _():
         assert codes(anna(line, status=1)), line
 
 
+@suite.test("what avocado-misc-tests asks before and after a move")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab, Reach(lab) as reach:
+        anna = reach.login("anna")
+        question = "diagrmc -m %s --ip %s -p %s --autocorrect"
+
+        def in_server(server, lpar):
+            return "%s," % lpar in anna("lssyscfg -r lpar -m %s -F name,state" % server)
+        assert anna("lssyscfg -r sys -F name").splitlines() == ["A", "B"]
+        assert in_server("A", "web1")
+        vios = anna("lssyscfg -m A -r lpar --filter lpar_names=vios-A \\\n"
+                    "              -F lpar_id").strip()
+        anna("chsyscfg -m A -r lpar -i lpar_id=%s,msp=1" % vios)
+        assert anna(question % ("A", "192.0.2.11", "web1")) == \
+            "192.0.2.11 has RMC connection.\n"
+        anna("migrlpar -o m -m A -t B -p web1 ")
+        assert in_server("B", "web1") and not in_server("A", "web1")
+        anna("migrlpar -o m -m B -t A -p web1  --vlanbridge 2")
+        assert in_server("A", "web1") and not in_server("B", "web1")
+        # None, at that address or at all
+        for state, address in (("active", "192.0.2.99"), ("inactive", "192.0.2.11")):
+            lab.a.phyp("partition.configure", name="web1", config={"rmc_state": state})
+            status, out, err = anna.run(question % ("A", address, "web1"))
+            assert (status, out, err) == (
+                1, address + " does not have RMC connection.\n", ""), (out, err)
+        assert codes(anna(question % ("A", "192.0.2.11", "x"), status=1)) == ["HSCL8012"]
+        for line in ("diagrmc -m A", "diagrmc -m A -p a/b", "diagrmc -p web1 -m A x"):
+            assert codes(anna(line, status=2)) == ["LPM0001"], line
+
+
 def begin_slowly(lab, login):
     move = make(lab, memory=LARGE, program=lpm.program(1, 16 * MIB))
     login("migrlpar -o m -m A -t B -p %s --async --limit 2M" % move.name)

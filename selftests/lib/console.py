@@ -27,7 +27,7 @@ import lpm
 
 COMMANDS = ("migrlpar", "lslparmigr", "lssyscfg", "lshwres",
             "lsrefcode", "chsyscfg", "chsysstate", "mksyscfg", "rmsyscfg",
-            "chlparstate", "lshmc", "lshmcusr", "mkauthkeys", "hmcrelay",
+            "chlparstate", "diagrmc", "lshmc", "lshmcusr", "mkauthkeys", "hmcrelay",
             "hmcsh")
 PROGRAMS = ("vasi-phypd", "mspd", "phypctl", "mspctl", "lpmtop", "vasimon",
             "lpar-agent", "vasi-vswitch")

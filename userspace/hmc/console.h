@@ -116,6 +116,7 @@ extern const struct command command_rmsyscfg;
 extern const struct command command_chlparstate;
 extern const struct command command_messages;
 extern const struct command command_checks;
+extern const struct command command_diagrmc;
 extern const struct command command_hmcrelay;
 extern const struct command command_lshmc;
 extern const struct command command_lshmcusr;

@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
 	&command_chlparstate,
 	&command_messages,
 	&command_checks,
+	&command_diagrmc,
 	&command_hmcrelay,
 	&command_lshmc,
 	&command_lshmcusr,

@@ -65,7 +65,7 @@ static const struct command hmcsh = {
 /* What a user types who knows an HMC, and will not find here */
 static const char *const elsewhere[] = {
 	"viosvrcmd", "mkvterm", "rmvterm", "chhmc", "hmcshutdown", "mkhmcusr", "chhmcusr",
-	"rmhmcusr", "chhwres", "lpar_netboot", "diagrmc", "lspartition", "updhmc", "lsled",
+	"rmhmcusr", "chhwres", "lpar_netboot", "lspartition", "updhmc", "lsled",
 	"bkprofdata", "rstprofdata", "asmmenu", "vtmenu", "lssvcevents", "lshmcldap",
 };
 
