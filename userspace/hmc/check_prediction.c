@@ -17,7 +17,8 @@ static void freeze(struct validation *v, const struct prediction *p, int64_t lim
 	double most = p->blackout[MOST] * 1000;
 
 	found(v, "LPM0601",
-	      "Partition %s is expected to stand still for %.0f ms, at most for %.0f ms; %s is %" PRId64 " ms. Migrate it when it writes less, over a faster link, or without --all-pages.",
+	      "Partition %s is expected to stand still for %.0f ms, at most for %.0f ms; %s is %"
+	      PRId64 " ms. Migrate it when it writes less, over a faster link, or without --all-pages.",
 	      text_of(v->plan->partition, "name"), p->expected.blackout * 1000, most, whose,
 	      limit_ms);
 }

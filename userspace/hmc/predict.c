@@ -29,6 +29,12 @@
 #define MOST_ERROR	0.8
 /* While it is not known what platforms can, they are taken to keep up with the link */
 #define UNKNOWN_ERROR	0.25
+/* Probes until they agree */
+#define MAX_PROBES	3
+#define STEADY		0.2
+/* What a machine does to probes, it does to moves: never to their advantage */
+#define NOISE_TOTAL	0.25
+#define NOISE_BLACKOUT_S 0.15
 /* A limit that is so much of what the link carries is kept */
 #define LIMIT_SHARE	0.8
 /* Of times, beside the errors of what was measured */
@@ -49,8 +55,8 @@ static double mean(const double *value, unsigned int count)
 	return count ? sum / count : 0;
 }
 
-/* Twice the standard error of a mean, as a share of it */
-static double spread(const double *value, unsigned int count)
+/* The standard deviation, as a share of the mean */
+static double deviation(const double *value, unsigned int count)
 {
 	double average = mean(value, count), sum = 0;
 
@@ -58,7 +64,13 @@ static double spread(const double *value, unsigned int count)
 		return count < 2 ? MOST_ERROR : 0;
 	for (unsigned int i = 0; i < count; i++)
 		sum += (value[i] - average) * (value[i] - average);
-	return 2 * sqrt(sum / (count - 1) / count) / average;
+	return sqrt(sum / (count - 1)) / average;
+}
+
+/* Twice the standard error of a mean, as a share of it */
+static double spread(const double *value, unsigned int count)
+{
+	return 2 * deviation(value, count) / sqrt(fmax(count, 1));
 }
 
 /* A load that changed while it was looked at will change again */
@@ -88,6 +100,12 @@ static int measure_load(struct prediction *p, const struct plan *plan, struct rp
 	return 0;
 }
 
+/* Rates of all parts of all probes */
+struct parts {
+	double rate[MODEL_POINTS];
+	unsigned int count;
+};
+
 /*
  * An earlier move that was slower shows what the platforms can.  One that was faster than
  * the probe was just now: something between the two, and less sure.
@@ -108,12 +126,13 @@ static void set_bandwidth(struct prediction *p, double earlier)
 	p->link_error = fmin(p->link_error, MOST_ERROR);
 }
 
-static int measure_link(struct prediction *p, const struct plan *plan,
-			const struct move_options *options, struct rpc_error *err)
+/* One probe; the best so far counts, for what disturbs makes each of them slower */
+static int probe(struct prediction *p, const struct plan *plan, struct parts *all,
+		 struct rpc_error *err)
 {
-	double rate[MODEL_POINTS];
-	unsigned int count = 0;
+	unsigned int first = all->count;
 	json_t *answer, *part;
+	double link;
 	size_t i;
 	int ret;
 
@@ -121,13 +140,47 @@ static int measure_link(struct prediction *p, const struct plan *plan,
 	if (ret)
 		return ret;
 	json_array_foreach(json_object_get(answer, "rates"), i, part)
-		if (count < MODEL_POINTS)
-			rate[count++] = (double)json_integer_value(part);
-	p->link = (double)number_of(answer, "bytes_per_second");
-	p->link_error = fmin(spread(rate, count) + LEAST_LINK_ERROR, MOST_ERROR);
-	p->rtt_us = number_of(answer, "rtt_us");
+		if (all->count < MODEL_POINTS)
+			all->rate[all->count++] = (double)json_integer_value(part);
+	link = (double)number_of(answer, "bytes_per_second");
+	if (link > p->link) {
+		p->link = link;
+		p->link_error = spread(all->rate + first, all->count - first) +
+				LEAST_LINK_ERROR;
+	}
+	if (!p->rtt_us || number_of(answer, "rtt_us") < p->rtt_us)
+		p->rtt_us = number_of(answer, "rtt_us");
 	p->move.queued = (double)number_of(answer, "connections") * QUEUED_BYTES;
 	json_decref(answer);
+	return 0;
+}
+
+/* Again while it is not clear: where it is unsteady, or does not reach the limit */
+static int probe_all(struct prediction *p, const struct plan *plan,
+		     const struct move_options *options, struct rpc_error *err)
+{
+	struct parts all = { };
+
+	for (unsigned int i = 0; i < MAX_PROBES; i++) {
+		int ret = probe(p, plan, &all, err);
+
+		if (ret)
+			return ret;
+		p->noise = fmin(deviation(all.rate, all.count), MOST_ERROR);
+		if (p->noise < STEADY && (options->limit <= 0 ||
+					  (double)options->limit < p->link * LIMIT_SHARE))
+			break;
+	}
+	return 0;
+}
+
+static int measure_link(struct prediction *p, const struct plan *plan,
+			const struct move_options *options, struct rpc_error *err)
+{
+	int ret = probe_all(p, plan, options, err);
+
+	if (ret)
+		return ret;
 	set_bandwidth(p, predict_platforms(plan));
 	if (options->limit > 0 && (double)options->limit < p->move.bandwidth) {
 		p->limited = true;
@@ -198,10 +251,12 @@ static void bound(struct prediction *p)
 		}
 	}
 	p->total[LEAST] = fmax(p->total[LEAST] * (1 - TOTAL_ERROR) - TOTAL_SLACK_S, 0);
-	p->total[MOST] = p->total[MOST] * (1 + TOTAL_ERROR) + TOTAL_SLACK_S;
+	p->total[MOST] = p->total[MOST] * (1 + TOTAL_ERROR + p->noise * NOISE_TOTAL) +
+			 TOTAL_SLACK_S;
 	p->blackout[LEAST] = fmax(p->blackout[LEAST] * (1 - BLACKOUT_ERROR) -
 				  BLACKOUT_SLACK_S, 0);
-	p->blackout[MOST] = p->blackout[MOST] * (1 + BLACKOUT_ERROR) + BLACKOUT_SLACK_S;
+	p->blackout[MOST] = p->blackout[MOST] * (1 + BLACKOUT_ERROR) + BLACKOUT_SLACK_S +
+			    p->noise * NOISE_BLACKOUT_S;
 }
 
 static const char *confidence(const struct prediction *p)
@@ -220,7 +275,7 @@ static const char *confidence(const struct prediction *p)
  * @p:		filled in
  * @err:	why it could not be measured
  *
- * Takes about half a second: first the partition is watched, then the movers send.
+ * Takes half a second to one: first the partition is watched, then the movers send.
  *
  * Return: 0 or a negative errno.
  */

@@ -17,6 +17,7 @@ enum { LEAST, MOST, BOUNDS_OF_IT };
  * @rtt_us:	there and back between the movers
  * @link:	bytes a second that the way between them carries
  * @link_error:	how wrong that may be, a share
+ * @noise:	how unsteady it was: the standard deviation of its parts, a share
  * @limited:	--limit holds, not the link
  * @dirty_rate:	bytes a second that the partition dirties
  * @load_error:	how wrong that may be, a share
@@ -32,6 +33,7 @@ struct prediction {
 	int64_t rtt_us;
 	double link;
 	double link_error;
+	double noise;
 	bool limited;
 	double dirty_rate;
 	double load_error;

@@ -13,7 +13,7 @@
 
 #define INTERVAL_MS	40
 #define SAMPLES		10
-#define PROBE_MS	150
+#define PROBE_MS	120
 /* Moves that say nothing of what the platforms can: shorter, or held up by a limit */
 #define LEAST_NS	(200 * (double)NSEC_PER_MSEC)
 #define LIMITED_SHARE	0.05
