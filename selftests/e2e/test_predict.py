@@ -168,6 +168,40 @@ def _():
                           samples=1)["samples"][0]["dirtied"] == 0
 
 
+@suite.test("a guest is asked what it has written, and moves afterwards as any other")
+def _():
+    if not os.path.exists("/dev/userfaultfd"):
+        raise tap.Skip("there is no /dev/userfaultfd")
+    fake = os.path.join(os.path.dirname(lpm.__file__), "fake_qemu.py")
+    with lpm.Lab(qemu=fake) as lab:
+        guest = {"kernel": lab.file("kernel", b"\x7fELF"), "agent": False,
+                 "arguments": ["fake=busy"]}
+        move = lab.move(memory=16 * MIB)
+        lab.a.phyp("partition.create", name=move.name, memory=16 * MIB,
+                   guest=guest)
+        lab.a.phyp("partition.activate", name=move.name)
+        answer = dirty(lab, move, interval_ms=2, samples=3, cells=64)
+        assert [s["dirtied"] for s in answer["samples"]] == [128] * 3, answer
+        assert [s["unique"] for s in answer["samples"]] == [128] * 3, answer
+        # Pages 64 to 191 of cells of 64 pages
+        assert answer["cells"] == [0, 64, 64] + [0] * 61, answer
+        assert answer["written"] >= answer["filled"] >= 128, answer
+        lab.b.phyp("partition.reserve", name=move.name, memory=16 * MIB,
+                   guest=dict(guest, arguments=["fake=calm"]))
+        move.create_streams()
+        # Its stream asks; one that waits for a pass is answered all the same
+        waiting = lab.a.phyp.begin("partition.dirty", name=move.name,
+                                   interval_ms=1, samples=1, cells=64)
+        move.start_target().start_source()
+        try:
+            answer = waiting.result()
+            assert answer["moving"] is True and "left" in answer, answer
+        except lpm.RpcError as error:
+            assert error.code == lpm.STATE, error
+        move.wait()
+        move.check_moved()
+
+
 # ---- probe ----
 
 def listen(lab):

@@ -7,6 +7,7 @@ nothing executes.  A word of the partition's "arguments" makes it misbehave:
     fake=refuse     "migrate" is answered with an error
     fake=large      the state has no end
     fake=mute       it says nothing
+    fake=busy       each scan finds BUSY_PAGES written, from page BUSY_FROM on
 
 Like QEMU it cannot go on between "completed" and the end of a migration; here that
 lasts until it was asked for its status twice.
@@ -30,6 +31,8 @@ IOC_NEW, UFFDIO_API, UFFDIO_REGISTER = 0xAA00, 0xC018AA3F, 0xC020AA00
 MISSING_SHMEM, MINOR_SHMEM = 1 << 5, 1 << 10
 STATE = b"state of devices" * 1000
 SLOW_S = 1
+PAGE = 4096
+BUSY_FROM, BUSY_PAGES = 64, 128
 
 
 def fail(text):
@@ -50,6 +53,7 @@ class Fake:
         self.asked = 0
         self.rest = b""
         self.fd = None
+        self.dirty = None
 
     # The guest link
 
@@ -61,6 +65,7 @@ class Fake:
         dirty = os.memfd_create("dirty", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.truncate(dirty, size)
         fcntl.fcntl(dirty, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        self.dirty = mmap.mmap(dirty, size)
         self.say(HELLO, (0x4C504152 << 32 | 1, self.bytes, self.start), [dirty])
 
     def take_link(self):
@@ -69,11 +74,19 @@ class Fake:
             os._exit(1)
         kind, _, *values = MESSAGE.unpack(data)
         if kind == SCAN:
+            if "fake=busy" in self.words:
+                self.write()
             self.say(SCANNED)
         elif kind == STREAM:
             self.say(STREAM_SET, values)
         elif kind == PAGER:
             self.say(PAGER_SET, fds=[self.register(fds[0])])
+
+    def write(self):
+        self.memory[BUSY_FROM * PAGE:(BUSY_FROM + BUSY_PAGES) * PAGE] = \
+            b"x" * (BUSY_PAGES * PAGE)
+        self.dirty[BUSY_FROM // 8:(BUSY_FROM + BUSY_PAGES) // 8] = \
+            b"\xff" * (BUSY_PAGES // 8)
 
     def register(self, device):
         fd = fcntl.ioctl(device, IOC_NEW, os.O_CLOEXEC | os.O_NONBLOCK)
