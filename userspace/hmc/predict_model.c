@@ -323,22 +323,20 @@ static double under_way(const struct run *run, double rest)
 }
 
 /*
- * As userspace/mspd/policy.c decides.  The mover counts what is under way as left: what
- * is sent here is what the platform hands out, which is ahead of the target by that.
+ * As userspace/mspd/policy.c decides.  A pass has to do with what is under way, too: the
+ * platform hands it out before it is taken, and its pages are dirty again by then.
  */
 static enum model_end sample(struct run *run)
 {
 	const struct model_move *move = run->move;
 	double rest = left(run);
 
-	if (rest >= page_bytes(run))
-		rest += under_way(run, rest);
 	run->pass_done += run->sent;
 	run->sent = 0;
 	run->sampled = run->now;
 	if (run->pass_done >= run->pass_goal || rest < page_bytes(run)) {
 		run->passes++;
-		run->pass_goal = rest;
+		run->pass_goal = rest + under_way(run, rest);
 		run->pass_done = 0;
 	}
 	if (!run->passes)
@@ -401,14 +399,11 @@ static void hand_over(struct run *run)
 	const struct model_move *move = run->move;
 	struct model_result *r = run->result;
 	double rest = left(run);
-	double queued = under_way(run, rest);
-	double first;
+	double first = rest;
 
 	/* What is under way already goes before the bitmap and the state */
-	if (move->all_pages)
-		first = rest + fmin(queued, rest - queued);
-	else
-		first = queued + bitmap_bytes(run, rest);
+	if (!move->all_pages)
+		first = under_way(run, rest) + bitmap_bytes(run, rest);
 	r->left = rest;
 	r->bytes += rest;
 	r->blackout = move->handover + first / move->bandwidth + 2 * move->round_trip;
