@@ -3,7 +3,7 @@
  * A prediction: measure, ask the model, ask it again with everything as wrong as it may
  * be, and say how sure that is (Documentation/prediction.rst).
  */
-#include <inttypes.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -179,6 +179,11 @@ static int measure_link(struct prediction *p, const struct plan *plan,
 {
 	int ret = probe_all(p, plan, options, err);
 
+	if (!ret && !(p->link > 0)) {
+		snprintf(err->text, sizeof(err->text),
+			 "nothing went from one mover to the other");
+		ret = -EIO;
+	}
 	if (ret)
 		return ret;
 	set_bandwidth(p, predict_platforms(plan));

@@ -12,6 +12,8 @@
 #define MAX_DURATION_MS	2000
 /* To connect and agree, and of a target until its source has come and gone */
 #define PATIENCE_NS	(5 * NSEC_PER_SEC)
+/* How often it is looked for the first bytes when the time is over */
+#define LATE_NS		(5 * NSEC_PER_MSEC)
 /* At the same time, of both roles */
 #define MAX_PROBES	8
 /* Connections of a target: of the peer, and of strangers */
@@ -186,6 +188,9 @@ static void measured(struct probe *p)
 	unsigned int last = p->samples - 1;
 	unsigned int first = min((unsigned int)WARM_UP, last / 2);
 
+	/* All that came was of the beginning */
+	if (p->loaded[first] == p->loaded[last])
+		first = 0;
 	p->result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:s}",
 			      "bytes", rpc_json_u64(p->loaded[last]),
 			      "ns", rpc_json_u64(p->at_ns[last] - p->begun_ns),
@@ -209,11 +214,16 @@ static void sample(struct probe *p)
 
 	p->at_ns[p->samples] = now;
 	p->loaded[p->samples++] = taken(p);
-	if (p->samples == PROBE_SAMPLES || now - p->begun_ns >= p->duration_ns)
-		measured(p);
-	else
+	if (p->samples < PROBE_SAMPLES && now - p->begun_ns < p->duration_ns) {
 		timer_set(p->worker, &p->timer, p->begun_ns + p->duration_ns * p->samples /
 						(PROBE_SAMPLES - 1));
+	} else if (!p->loaded[p->samples - 1] && now - p->begun_ns < PATIENCE_NS) {
+		/* Slow, or without a processor: nothing would be no answer */
+		p->samples--;
+		timer_set(p->worker, &p->timer, now + LATE_NS);
+	} else {
+		measured(p);
+	}
 }
 
 static void load(struct probe *p)
