@@ -27,6 +27,7 @@ from console import OPERATOR, STRANGER, Console, describe  # noqa: E402
 
 suite = tap.Suite()
 WORKERS = 4
+PREDICTED = ("LPM0601", "LPM0602", "LPM0603")
 HEADINGS = {"Errors:": "error", "Warnings:": "warning"}
 
 
@@ -52,15 +53,20 @@ def read(text):
     return found
 
 
-def validate(console, name, *options):
-    """Exit status, what was found, standard output."""
+def validate(console, name, *options, predicted=None):
+    """What was found, and all that was said.
+
+    @predicted: code of the prediction that is wanted; what it warns of besides
+        depends on the machine
+    """
     done = console.run("migrlpar", "-o", "v", "-m", "A", "-t", "B", "-p", name,
                        *options)
     found = read(done.stderr)
     errors = [c for c, (severity, _) in found.items() if severity == "error"]
     assert done.returncode == (1 if errors else 0), done
     assert not errors or "suggested" not in done.stdout, done.stdout
-    return {c: severity for c, (severity, _) in found.items()}, done
+    return {c: severity for c, (severity, _) in found.items()
+            if c == predicted or c not in PREDICTED}, done
 
 
 def catalogue(console, what):
@@ -81,13 +87,15 @@ def try_case(console, case, wrong):
     """Validate all three; what is not as it should be is added to @wrong."""
     for kind, severity in severities(console, case).items():
         want = {} if severity == "-" else {case.code: severity}
-        found, done = validate(console, KINDS[kind], *case.options)
+        found, done = validate(console, KINDS[kind], *case.options,
+                               predicted=case.code)
         if found != want:
             wrong.append("%s, %s (%s): %r, not %r: %s" % (
                 case.check, case.about or case.code, kind, found, want,
                 done.stderr))
         elif want:
-            line = done.stderr.splitlines()[1]
+            line = next(t for t in done.stderr.splitlines()
+                        if t.startswith(case.code))
             # What was found; what was expected; what to do
             assert line.endswith(".") and len(line) > 60, line
 
@@ -103,7 +111,7 @@ def _():
         assert len(names) >= 3, names
         for name in names:
             found, done = validate(console, name)
-            assert not found and not done.stderr, done
+            assert not found, done
             assert re.match(r'"suggested_virtual_(scsi|fc)_mappings=4/vios-B/'
                             r'102\S*,5/vios2-B/103\S*"\n$', done.stdout), done
         # For programs: an object a line
@@ -115,7 +123,7 @@ def _():
                 "4/vios-B/102,5/vios2-B/103"} in events, events
         lab.a.phyp("partition.suspend", name=names[0])
         found, done = validate(console, names[0])
-        assert not found and not done.stderr, done
+        assert not found, done
 
 
 @suite.test("active, inactive and suspended: good partitions give nothing")
@@ -129,7 +137,7 @@ def _():
         for name in KINDS.values():
             found, done = validate(console, name, "--npivval", "portdisk",
                                    "-d", "5")
-            assert not found and not done.stderr, done
+            assert not found, done
             for check in catalogue(console, "checks"):
                 assert check["meaning"], check
         assert before == (lab.a.phyp("system.inventory"),
@@ -211,7 +219,8 @@ def _():
         assert done.returncode == 1 and set(read(done.stderr)) == \
             {"HSCL350B"}, done
         done = console.run(*arguments, user=OPERATOR, group=lpm.GROUP)
-        assert done.returncode == 0 and not done.stderr, done
+        assert done.returncode == 0 and \
+            set(read(done.stderr)) <= set(PREDICTED), done
         # Of a mover only
         os.chmod(lab.a.msp_path, 0o600)
         done = console.run(*arguments, user=OPERATOR, group=lpm.GROUP)

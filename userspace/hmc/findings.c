@@ -82,8 +82,13 @@ void findings_add(struct findings *findings, const char *code, enum severity sev
  */
 void findings_note(struct findings *findings, int level, const char *fmt, va_list ap)
 {
-	json_array_append_new(findings->notes, json_pack("{s:i, s:o}", "level", level,
-							 "text", text_json(fmt, ap)));
+	json_t *note = json_pack("{s:i, s:o}", "level", level, "text", text_json(fmt, ap));
+
+	/* What is told first comes first */
+	if (level == 1)
+		json_array_insert_new(findings->notes, 0, note);
+	else
+		json_array_append_new(findings->notes, note);
 }
 
 /**

@@ -94,8 +94,11 @@ static bool is_redundant(const struct client *clients, size_t count)
 static void layout_lost(const struct mapping_input *input, bool warning, json_t *problems)
 {
 	add_problem(problems, "LPM0338", NULL, NULL,
-		    "Adapters of partition %s that are on different VIOSes of the source cannot be on different ones of the target%s; a path would be lost. Provide a second VIOS that can host them, or accept it with --redundantvios 2 --mpio 2.",
-		    input->partition, warning ? " (accepted by an option)" : "");
+		    "Adapters of partition %s that are on different VIOSes of the source %s; a path would be lost. Provide a second VIOS there that can host them%s.",
+		    input->partition,
+		    input->options->redundant_vios ? "cannot be on different ones of the target" :
+						     "are to be on one of the target",
+		    warning ? "" : ", or accept it with --redundantvios 2 --mpio 2");
 	json_object_set_new(json_array_get(problems, json_array_size(problems) - 1), "warning",
 			    json_boolean(warning));
 }
@@ -151,8 +154,8 @@ static void report_left(const struct mapping_input *input, const struct client *
 			continue;
 		add_problem(problems, left_code(client), client->adapter, NULL,
 			    "What could host the %s adapter in slot %" PRId64 " of partition %s on the target is taken by its other adapters; each needs a slot, and room on a port. Provide more of them.",
-			    client->type, number_of(client->adapter, "slot_num"),
-			    input->partition);
+			    adapter_name(client->type),
+			    number_of(client->adapter, "slot_num"), input->partition);
 	}
 }
 

@@ -105,6 +105,7 @@ struct client {
 
 enum layout { LAYOUT_KEEP, LAYOUT_ANY, LAYOUT_ONE };
 
+const char *adapter_name(const char *type);
 bool candidates_find(const struct mapping_input *input, struct client *client,
 		     json_t *problems);
 bool assign(struct client *clients, size_t count, enum layout layout);

@@ -26,7 +26,7 @@
  * @type:	of adapters
  * @code:	when no candidate has it
  * @holds:	does this one?  If not, @why is set
- * @text:	what is missing, for "No VIOS of the target ..."
+ * @text:	what is missing, for "no VIOS of the target ..."
  * @todo:	what to do then
  */
 struct rule {
@@ -217,9 +217,9 @@ static bool is_wanted(const struct mapping_input *input, const struct client *cl
 static const struct rule rules[] = {
 	{ NULL, "LPM0340", is_wanted, "is what -i wants",
 	  "Name a VIOS of the target, a slot of it that is free and a port that it has, or leave it to the console" },
-	{ "scsi", "LPM0332", sees_luns, "sees all LUNs of it",
+	{ "scsi", "LPM0332", sees_luns, "sees all of its LUNs",
 	  "Make them visible there too (zoning, masking, cfgdev)" },
-	{ "fc", "HSCLA319", hosts_npiv, "has a port that supports NPIV and can host it",
+	{ "fc", "HSCLA319", hosts_npiv, "has a port that supports NPIV and has room for it",
 	  "Provide such a port, or remove virtual adapters from one" },
 	{ "fc", "LPM0334", is_zoned, "has such a port for which both of its WWPNs are zoned",
 	  "Zone both on the target's fabric" },
@@ -233,6 +233,17 @@ static const struct rule rules[] = {
 	{ NULL, "LPM0337", has_slot, "has a free virtual slot for it",
 	  "Raise max_virtual_slots, or remove adapters that are not used" },
 };
+
+/**
+ * adapter_name() - a type of virtual adapter, for people
+ * @type:	as a config has it
+ */
+const char *adapter_name(const char *type)
+{
+	if (!strcmp(type, "fc"))
+		return "virtual Fibre Channel";
+	return strcmp(type, "vnic") ? "vSCSI" : "vNIC";
+}
 
 /* ---- What is there ---- */
 
@@ -371,9 +382,9 @@ bool candidates_find(const struct mapping_input *input, struct client *client,
 		if (client->count)
 			continue;
 		add_problem(problems, rule->code, client->adapter, details,
-			    "No VIOS of the target %s: the %s adapter in slot %" PRId64 " of partition %s; one must. %s.",
-			    rule->text, client->type, number_of(client->adapter, "slot_num"),
-			    input->partition, rule->todo);
+			    "For the %s adapter in slot %" PRId64 " of partition %s no VIOS of the target %s; one must. %s.",
+			    adapter_name(client->type), number_of(client->adapter, "slot_num"),
+			    input->partition, rule->text, rule->todo);
 		return false;
 	}
 	json_decref(details);
