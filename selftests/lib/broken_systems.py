@@ -169,6 +169,13 @@ def _(s):
     unbridged(s)
 
 
+@system("vlan", "LPM0327", {"active": "warning", "suspended": "warning"},
+        options=("--force",))
+def _(s):
+    """forced"""
+    unbridged(s)
+
+
 @system("vlan", "LPM0327")
 def _(s):
     """bridged by adapters that have failed"""
@@ -335,7 +342,14 @@ def _(s):
     one_vios(s)
 
 
-@system("multipath", "LPM0338", options=("--mpio", "2", "--redundantvios", "1"))
+@system("multipath", "LPM0338", dict.fromkeys(ALL, "warning"),
+        options=("--force",))
+def _(s):
+    """forced"""
+    one_vios(s)
+
+
+@system("multipath", "LPM0338", options=("--force", "--redundantvios", "1"))
 def _(s):
     """it may not"""
     one_vios(s)

@@ -118,10 +118,9 @@ static void add_vlan(char list[LIST_BYTES], int64_t vlan)
 /* What a VLAN that is not bridged is */
 static enum severity bridge_severity(const struct validation *v)
 {
-	bool may_be_overridden = v->kind != KIND_INACTIVE;
+	bool overridden = v->options->vlanbridge == 2 || v->options->force;
 
-	return may_be_overridden && v->options->vlanbridge == 2 ? SEVERITY_WARNING :
-								  SEVERITY_ERROR;
+	return overridden && v->kind != KIND_INACTIVE ? SEVERITY_WARNING : SEVERITY_ERROR;
 }
 
 static void check_vlans_of(struct validation *v, const json_t *adapter)

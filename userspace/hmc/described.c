@@ -55,20 +55,18 @@ int described_system(const struct managed_system *system, json_t **inventory)
 /* How many partitions are asked for at once: an answer has to hold them */
 #define PARTITIONS_AT_ONCE	16
 
-static int next_partitions(const struct managed_system *system, json_t *partitions, size_t *more)
+static int next_partitions(const struct managed_system *system, json_t *partitions,
+			   size_t *more, struct rpc_error *err)
 {
 	json_t *answer = NULL, *page;
-	struct rpc_error err;
 	int ret;
 
 	ret = system_call(system, "partition.list",
 			  json_pack("{s:b, s:I, s:i}", "config", 1, "offset",
 				    (json_int_t)json_array_size(partitions), "count",
-				    PARTITIONS_AT_ONCE), &answer, &err);
-	if (ret) {
-		call_message(system, "list its partitions", &err);
+				    PARTITIONS_AT_ONCE), &answer, err);
+	if (ret)
 		return ret;
-	}
 	page = json_object_get(answer, "partitions");
 	*more = json_array_size(page);
 	json_array_extend(partitions, page);
@@ -77,13 +75,14 @@ static int next_partitions(const struct managed_system *system, json_t *partitio
 }
 
 /**
- * described_partitions() - ask a system for its partitions, with their configs
+ * ask_partitions() - ask a system for its partitions, with their configs
  * @system:	the system
  * @list:	as partition.list answers; the caller's
+ * @err:	why it failed
  *
- * Return: 0, or a negative errno; the user has been told.
+ * Return: 0, or a negative errno.
  */
-int described_partitions(const struct managed_system *system, json_t **list)
+int ask_partitions(const struct managed_system *system, json_t **list, struct rpc_error *err)
 {
 	json_t *partitions = json_array();
 	size_t more = PARTITIONS_AT_ONCE;
@@ -92,11 +91,28 @@ int described_partitions(const struct managed_system *system, json_t **list)
 	*list = NULL;
 	/* Whatever it answers, there is an end */
 	while (!ret && more == PARTITIONS_AT_ONCE && json_array_size(partitions) < 65536)
-		ret = next_partitions(system, partitions, &more);
+		ret = next_partitions(system, partitions, &more, err);
 	if (ret)
 		json_decref(partitions);
 	else
 		*list = json_pack("{s:o}", "partitions", partitions);
+	return ret;
+}
+
+/**
+ * described_partitions() - the same
+ * @system:	the system
+ * @list:	as partition.list answers; the caller's
+ *
+ * Return: 0, or a negative errno; the user has been told.
+ */
+int described_partitions(const struct managed_system *system, json_t **list)
+{
+	struct rpc_error err;
+	int ret = ask_partitions(system, list, &err);
+
+	if (ret)
+		call_message(system, "list its partitions", &err);
 	return ret;
 }
 

@@ -12,6 +12,7 @@
 int mover_answers(const struct managed_system *system, const struct msp *msp);
 
 int described_system(const struct managed_system *system, json_t **inventory);
+int ask_partitions(const struct managed_system *system, json_t **list, struct rpc_error *err);
 int described_partitions(const struct managed_system *system, json_t **list);
 const json_t *config_of(const json_t *partition);
 const json_t *current_profile(const json_t *config);

@@ -130,7 +130,8 @@ static bool assign_layout(const struct mapping_input *input, struct client *clie
 	if (!assign(clients, count, LAYOUT_ANY))
 		return false;
 	if (options->redundant_vios)
-		layout_lost(input, options->redundant_vios == 2 && options->mpio == 2, problems);
+		layout_lost(input, options->redundant_vios == 2 &&
+			    (options->mpio == 2 || options->force), problems);
 	return true;
 }
 

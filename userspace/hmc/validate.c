@@ -10,6 +10,7 @@
 
 #include "common/util.h"
 #include "hmc/console.h"
+#include "hmc/described.h"
 #include "hmc/mapping.h"
 #include "hmc/movers.h"
 #include "hmc/validate.h"
@@ -183,12 +184,9 @@ bool attribute(const struct validation *v, const char *name, const char **value)
  */
 const json_t *neighbours(struct validation *v)
 {
-	json_t *params = v->target.inventory ? json_pack("{s:b}", "config", true) : NULL;
 	struct rpc_error err;
 
-	if (v->neighbours)
-		json_decref(params);
-	else if (system_call(v->target.system, "partition.list", params, &v->neighbours, &err))
+	if (!v->neighbours && ask_partitions(v->target.system, &v->neighbours, &err))
 		found_call(v, v->target.system, "list its partitions", &err);
 	return json_object_get(v->neighbours, "partitions");
 }
