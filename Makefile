@@ -606,7 +606,7 @@ INCLUDEDIR := $(DESTDIR)$(PREFIX)/include
 MANDIR	   := $(DESTDIR)$(PREFIX)/share/man
 COMPLETIONDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 # Commands of the console that somebody types
-TYPED	   := $(filter-out hmcrelay hmcsh,$(CONSOLE))
+TYPED	   := $(filter-out hmcrelay hmcsh,$(CONSOLE)) lpmtop
 CONTROLS   := $(filter %ctl hmc lpmtop vasimon,$(PROGS))
 DAEMONS	   := $(filter-out $(CONTROLS),$(PROGS))
 

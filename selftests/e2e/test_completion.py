@@ -50,10 +50,12 @@ def _():
         console = Console(lab)
         known = offered(console, script='source "$FILE"; complete -p')
         names = {line.split()[-1] for line in known if "_lpm" in line}
-        assert names == set(COMMANDS) - UNTYPED | {"hmc"}, names
-        assert set(offered(console, "hmc", "")) == names - {"hmc"}
-        for name in names - {"hmc"}:
+        typed = set(COMMANDS) - UNTYPED
+        assert names == typed | {"hmc", "lpmtop"}, names
+        assert set(offered(console, "hmc", "")) == typed
+        for name in typed | {"lpmtop"}:
             assert set(offered(console, name, "-")) == options(console, name)
+        for name in typed:
             assert set(offered(console, "hmc", name, "-")) == \
                 options(console, name)
         assert offered(console, "lssyscfg", "--fi") == ["--filter"]

@@ -205,7 +205,7 @@ exit_codes()
 		'lshwres -r mem -m A' 'lshwres -r proc --level slot -m A' \
 		'migrlpar -o v -m A -p web1' 'migrlpar -o x -m A -t B -p web1' \
 		'migrlpar -o v -m A -t B -p web1 -w never' \
-		'migrlpar -o v -m A -t B -p web1 --limit 5M'; do
+		'migrlpar -o s -m A -p web1 --limit 5M'; do
 		text=$(fails 2 hmc "$command")
 		matches "$(echo "$text" | head -n 1)" 'LPM0001 .*'
 		is "$(hmc "$command 2>/dev/null" || :)" ''
@@ -232,7 +232,8 @@ stranger()
 	done
 	for operation in v m; do
 		text=$(fails 1 hmc "migrlpar -o $operation -m A -t B -p web1")
-		echo "$text" | while read -r line; do
+		# Below a heading
+		echo "$text" | grep -v '^Errors:$' | while read -r line; do
 			matches "$line" 'HSCL350B .*permission.*'
 		done
 	done

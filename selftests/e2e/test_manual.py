@@ -150,7 +150,7 @@ def _():
             done = subprocess.run([path, "--help"], capture_output=True,
                                   text=True, check=True)
             assert done.stdout == said(name), path
-        for name in set(COMMANDS) - {"hmcrelay", "hmcsh"} | {"hmc"}:
+        for name in set(COMMANDS) - {"hmcrelay", "hmcsh"} | {"hmc", "lpmtop"}:
             path = "%s/usr/share/bash-completion/completions/%s" % (directory,
                                                                     name)
             with open(path, encoding="ascii") as file:
