@@ -115,6 +115,26 @@ def _():
             assert not system.phyp("stream.list")["streams"], system.name
 
 
+@suite.test("hmcrelay forwards every method that the console calls")
+def _():
+    directory = os.path.join(lpm.TOP, "userspace/hmc")
+    called, forwarded = set(), set()
+    for name in sorted(os.listdir(directory)):
+        if not name.endswith(".c"):
+            continue
+        with open(os.path.join(directory, name), encoding="utf-8") as file:
+            text = file.read()
+        found = set(re.findall(r'"((?:system|partition|stream|vios)\.\w+)"', text)) | \
+            set(re.findall(r'msp_call\([^;"]*?, *"(\w+)"', text))
+        if name == "relay.c":
+            forwarded = found | set(re.findall(r'"(\w+)"', "".join(re.findall(
+                r"mover_\w+\[\] = \{(.*?)\}", text, re.S))))
+        else:
+            called |= found
+    assert len(called) > 25 and {"status", "wait", "partition.reserve"} <= called, called
+    assert called <= forwarded, called - forwarded
+
+
 @suite.test("who may not there, who is not known there, and where there is nobody")
 def _():
     with lpm.Lab() as lab, Two(lab) as two:

@@ -20,7 +20,7 @@
 static const char *const system_looks[] = {
 	"system.info", "system.inventory", "partition.list", "partition.show",
 	"partition.describe", "partition.config", "partition.history", "partition.check",
-	"stream.list", "stream.show", NULL
+	"partition.dirty", "stream.list", "stream.show", NULL
 };
 
 static const char *const system_changes[] = {
@@ -32,7 +32,9 @@ static const char *const system_changes[] = {
 	"vios.change", NULL
 };
 
-static const char *const mover_looks[] = { "info", "status", "list", "check_peer", NULL };
+static const char *const mover_looks[] = {
+	"info", "status", "list", "wait", "check_peer", NULL
+};
 
 static const char *const mover_changes[] = {
 	"start", "limit", "suspend", "stop", "probe", NULL
