@@ -438,7 +438,7 @@ static int parse(struct rpc_request *req, const json_t *params, struct probe *p)
 			 peer);
 		return -EINVAL;
 	}
-	strcpy(p->peer, peer);
+	memcpy(p->peer, peer, strlen(peer) + 1);
 	return parse_address(req, params, p);
 }
 
