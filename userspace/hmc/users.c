@@ -125,8 +125,9 @@ const char *role_name(enum task_role role)
  * @role:	the role
  * @command:	its name
  *
- * By the HMC's names of commands, those that only list begin with "ls"; diagrmc does, too.  hmcrelay
- * looks at each request, lpmtop at each key, and mkauthkeys is about the user's own keys.
+ * By the HMC's names of commands, those that only list begin with "ls"; diagrmc lists,
+ * too.  hmcrelay looks at each request, lpmtop at each key, and mkauthkeys is about the
+ * user's own keys.
  */
 bool role_may(enum task_role role, const char *command)
 {
