@@ -69,9 +69,10 @@ def _():
             ("lssyscfg", "-r"): "sys lpar prof",
             ("lslparmigr", "-r"):
                 "sys lpar history msp virtualio procpool sriov",
-            ("lshwres", "-r"): "mem proc procpool virtualio",
-            ("lshwres", "--rsubtype"): "eth scsi fc vnic slot vswitch sea",
-            ("lshwres", "--level"): "sys lpar slot",
+            ("lshwres", "-r"): "mem proc procpool virtualio sriov",
+            ("lshwres", "--rsubtype"):
+                "eth scsi fc vnic slot vswitch sea adapter logport physport",
+            ("lshwres", "--level"): "sys lpar slot eth",
             ("lsrefcode", "-r"): "lpar sys", ("lsrefcode", "-s"): "p s",
             ("chsyscfg", "-r"): "lpar prof",
             ("chsysstate", "-o"): "on shutdown osshutdown suspend resume",
@@ -82,8 +83,10 @@ def _():
                 words
         # Each value is one that the command itself knows, and no other is
         for kind in offered(console, "lshwres", "--rsubtype", ""):
-            for level in ["--level", "lpar"], []:
-                done = console.run("lshwres", "-r", "virtualio", "-m", "A",
+            for resource, *level in (("virtualio", "--level", "lpar"),
+                                     ("virtualio",), ("sriov",),
+                                     ("sriov", "--level", "eth")):
+                done = console.run("lshwres", "-r", resource, "-m", "A",
                                    "--rsubtype", kind, *level)
                 if not done.returncode:
                     break

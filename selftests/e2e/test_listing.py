@@ -353,6 +353,13 @@ def _(lists):
         [{"lpar_name": "db1", "lpar_id": "12", "shared_proc_pool_ids": "0",
           "shared_proc_pool_names": "DefaultPool"}]
     assert lists.table("lslparmigr", "-r", "sriov", "-m", "A", "-t", "B") == []
+    # As clients ask before they migrate
+    for words in (["adapter", "-F", "phys_loc:adapter_id"],
+                  ["logport", "--level", "eth", "--filter", "lpar_names=web1",
+                   "-F", "adapter_id,logical_port_id,phys_port_id,lpar_id,"
+                   "location_code,drc_name"]):
+        assert lists.console("lshwres", "-r", "sriov", "-m", "A", "--rsubtype",
+                             *words) == "No results were found.\n"
 
 
 @listing("lsrefcode: what partitions' panels show")

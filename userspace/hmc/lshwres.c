@@ -236,6 +236,27 @@ static int list_pools(struct query *query)
 
 static const char *const filters_of_pools[] = { "pool_names", NULL };
 
+/* What clients ask for.  No partition has a physical adapter, or a share of one */
+static const char *const sriov_adapter_fields[] = {
+	"adapter_id", "slot_id", "config_state", "functional_state", "phys_loc",
+	"phys_ports", "logical_ports", "adapter_max_logical_ports", NULL
+};
+
+static const char *const sriov_port_fields[] = {
+	"adapter_id", "logical_port_id", "phys_port_id", "lpar_name", "lpar_id",
+	"location_code", "drc_name", NULL
+};
+
+static int list_no_sriov(struct query *query)
+{
+	struct holdings holdings;
+
+	if (holdings_get(query, &holdings))
+		return EXIT_FAILED;
+	holdings_release(&holdings);
+	return EXIT_DONE;
+}
+
 #define VIRTUALIO(subtype, level, filters, fields, list)		\
 	{ "virtualio", subtype, level, "M", filters, { fields, NULL }, list }
 
@@ -255,6 +276,10 @@ static const struct resource resources[] = {
 	VIRTUALIO("slot", "slot", filters_of_adapters, slot_fields, list_slots),
 	VIRTUALIO("vswitch", NULL, NULL, vswitch_fields, list_vswitches),
 	VIRTUALIO("sea", NULL, filters_of_partitions, sea_fields, list_seas),
+	{ "sriov", "adapter", NULL, "M", NULL, { sriov_adapter_fields, NULL }, list_no_sriov },
+	{ "sriov", "physport", "eth", "M", NULL, { sriov_port_fields, NULL }, list_no_sriov },
+	{ "sriov", "logport", "eth", "M", filters_of_partitions, { sriov_port_fields, NULL },
+	  list_no_sriov },
 	{ }
 };
 
@@ -272,14 +297,19 @@ const struct command command_lshwres = {
 "               [OPTION]...\n"
 "       lshwres -r virtualio --rsubtype slot --level slot -m SYSTEM [OPTION]...\n"
 "       lshwres -r virtualio --rsubtype {vswitch|sea} -m SYSTEM [OPTION]...\n"
+"       lshwres -r sriov --rsubtype adapter -m SYSTEM [OPTION]...\n"
+"       lshwres -r sriov --rsubtype {logport|physport} --level eth -m SYSTEM [OPTION]...\n"
 "List hardware resources of a managed system; memory is in MiB.\n"
 "  -r mem            memory\n"
 "  -r proc           processors\n"
 "  -r procpool       shared processor pools\n"
 "  -r virtualio      virtual adapters, switches and slots\n"
+"  -r sriov          SR-IOV adapters and their ports, of which there are none\n"
 "  --rsubtype TYPE   eth, scsi, fc, vnic: adapters; slot: slots; vswitch: virtual\n"
-"                    switches; sea: Shared Ethernet Adapters\n"
-"  --level LEVEL     sys: of the whole system; lpar: of each partition; slot: each slot\n"
+"                    switches; sea: Shared Ethernet Adapters; of sriov: adapter,\n"
+"                    logport, physport\n"
+"  --level LEVEL     sys: of the whole system; lpar: of each partition; slot: each slot;\n"
+"                    eth: ports\n"
 "  -m SYSTEM         managed system: its name, or TTTT-MMM*SSSSSSS\n"
 "  --filter FILTER   of partitions: lpar_names=NAME,... lpar_ids=ID,...; of adapters\n"
 "                    also slots=N,...; of pools pool_names=NAME,...\n"
