@@ -134,7 +134,11 @@ def _():
         assert marks == [None, OTHER, None, None], marks
         have = server(lab.b, "vios-B")["adapters"][0]
         assert have == {"slot_num": 11, **asked["adapter"]}, have
-        call("vios.detach", vios="vios-B", slot_num=12)
+        # Only the one that is meant
+        seen = server(lab.b, "vios-B")["adapters"][1]
+        call.refused(lpm.NOT_FOUND, "vios.detach", vios="vios-B", slot_num=12,
+                     adapter=dict(seen, remote_lpar_name="another"))
+        call("vios.detach", vios="vios-B", slot_num=12, adapter=seen)
         call.refused(lpm.NOT_FOUND, "vios.detach", vios="vios-B", slot_num=12)
         # The lowest that is free
         assert call("vios.attach", vios="vios-B", adapter=scsi("x"))[

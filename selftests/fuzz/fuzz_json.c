@@ -113,7 +113,7 @@ static void check_description(const json_t *root)
 			continue;
 		}
 		vios_settle(inventory, STREAM);
-		fuzz_check(!vios_detach(inventory, name, slot, &err));
+		fuzz_check(!vios_detach(inventory, name, slot, NULL, &err));
 	}
 	inventory_free(inventory);
 out:

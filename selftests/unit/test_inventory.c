@@ -451,10 +451,10 @@ static void test_attach(void **state)
 	vios_settle(inventory, STREAM);
 	assert_null(json_object_get(json_array_get(adapters, 2), "stream_id"));
 	assert_non_null(json_object_get(json_array_get(adapters, 1), "stream_id"));
-	assert_int_equal(vios_detach(inventory, "vios1", 13, &err), 0);
-	assert_int_equal(vios_detach(inventory, "vios1", 13, &err), -EINVAL);
+	assert_int_equal(vios_detach(inventory, "vios1", 13, NULL, &err), 0);
+	assert_int_equal(vios_detach(inventory, "vios1", 13, NULL, &err), -EINVAL);
 	assert_int_equal(err.code, RPC_NOT_FOUND);
-	assert_int_equal(vios_detach(inventory, "vios9", 13, &err), -EINVAL);
+	assert_int_equal(vios_detach(inventory, "vios9", 13, NULL, &err), -EINVAL);
 	assert_int_equal(attach(inventory, STREAM, on_fcs0, 0, NULL), 13);
 	assert_int_equal(vios_change(inventory, "vios1", true, &err), 0);
 	assert_true(rpc_get_bool(inventory_vios(inventory, "vios1"), "msp", false));

@@ -140,14 +140,16 @@ int adapters_attach(struct plan *plan)
 
 /* ---- Away with them ---- */
 
-static int detach(const struct managed_system *system, const char *vios, int64_t slot)
+/* This one only: since it was seen, other commands may have filled its slot anew */
+static int detach(const struct managed_system *system, const char *vios, json_t *adapter)
 {
+	int64_t slot = number_of(adapter, "slot_num");
 	struct rpc_error err;
 	char what[80];
 
 	if (!system_call(system, "vios.detach",
-			 json_pack("{s:s, s:I}", "vios", vios, "slot_num", (json_int_t)slot),
-			 NULL, &err) ||
+			 json_pack("{s:s, s:I, s:O}", "vios", vios, "slot_num",
+				   (json_int_t)slot, "adapter", adapter), NULL, &err) ||
 	    err.code == RPC_NOT_FOUND)
 		return 0;
 	snprintf(what, sizeof(what), "remove the server adapter in slot %d of %.31s",
@@ -193,7 +195,7 @@ static int match_vios(const struct managed_system *system, const json_t *vios,
 		if (!matches(adapter, match))
 			continue;
 		ret = match->look ? 0 :
-		      detach(system, text_of(vios, "name"), number_of(adapter, "slot_num"));
+		      detach(system, text_of(vios, "name"), adapter);
 		if (ret)
 			return ret;
 		count++;

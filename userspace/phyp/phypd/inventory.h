@@ -53,7 +53,7 @@ int server_adapter_check(const char *where, const json_t *vios, json_t *adapter,
 int vios_attach(struct inventory *inventory, const char *name, uint64_t stream_id,
 		const json_t *adapter, uint32_t *slot, struct rpc_error *err);
 int vios_detach(struct inventory *inventory, const char *name, uint32_t slot,
-		struct rpc_error *err);
+		const json_t *only, struct rpc_error *err);
 int vios_change(struct inventory *inventory, const char *name, bool msp,
 		struct rpc_error *err);
 void vios_settle(struct inventory *inventory, uint64_t stream_id);

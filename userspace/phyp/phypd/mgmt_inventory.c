@@ -24,6 +24,7 @@ const struct rpc_param mgmt_attach_params[] = {
 const struct rpc_param mgmt_detach_params[] = {
 	VIOS_PARAM,
 	{ "slot_num", RPC_INTEGER, true, .min = 0, .max = 65535 },
+	{ "adapter", .type = RPC_OBJECT },
 	{ }
 };
 
@@ -112,7 +113,8 @@ void mgmt_vios_detach(struct rpc_request *req, const json_t *params, void *data)
 	if (!described(req, system))
 		return;
 	if (vios_detach(system->params.inventory, rpc_get_string(params, "vios", ""),
-			(uint32_t)rpc_get_u64(params, "slot_num", 0), &err))
+			(uint32_t)rpc_get_u64(params, "slot_num", 0),
+			json_object_get(params, "adapter"), &err))
 		rpc_fail(req, err.code, "%s", err.text);
 	else
 		rpc_reply(req, NULL);

@@ -186,12 +186,13 @@ int vios_attach(struct inventory *inventory, const char *name, uint64_t stream_i
  * @inventory:	of the system, or NULL
  * @name:	of the VIOS
  * @slot:	where it is
+ * @only:	as it was told; if there is another one by now, that stays.  NULL = any
  * @err:	code and text
  *
  * Return: 0 or -EINVAL.
  */
 int vios_detach(struct inventory *inventory, const char *name, uint32_t slot,
-		struct rpc_error *err)
+		const json_t *only, struct rpc_error *err)
 {
 	const json_t *vios = find(inventory, name, err);
 	json_t *adapters = json_object_get(vios, "adapters");
@@ -201,12 +202,14 @@ int vios_detach(struct inventory *inventory, const char *name, uint32_t slot,
 	if (!vios)
 		return -EINVAL;
 	json_array_foreach(adapters, i, adapter) {
-		if (slot_of(adapter) != slot)
+		if (slot_of(adapter) != slot ||
+		    (only && !json_equal((json_t *)adapter, (json_t *)only)))
 			continue;
 		json_array_remove(adapters, i);
 		return 0;
 	}
-	member_fail(err, "slot_num: %s has no adapter in slot %u", name, slot);
+	member_fail(err, "slot_num: %s has no %sadapter in slot %u", name,
+		    only ? "such " : "", slot);
 	err->code = RPC_NOT_FOUND;
 	return -EINVAL;
 }
