@@ -166,7 +166,8 @@ void mgmt_partition_configure(struct rpc_request *req, const json_t *params, voi
 
 	if (!p)
 		return;
-	if (p->inactive.type == IMAGE_NOTE_DEPARTING) {
+	/* The other side has its description already */
+	if (p->inactive.type == IMAGE_NOTE_DEPARTING || partition_moving(p)) {
 		rpc_fail(req, RPC_STATE, "partition %s is %s: it cannot be changed", p->name,
 			 partition_state_name(p));
 		return;
