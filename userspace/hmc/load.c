@@ -15,6 +15,12 @@ static uint32_t left_of(int64_t most, int64_t used)
 	return (uint32_t)min(most - used, (int64_t)UINT16_MAX);
 }
 
+static void set_free(struct load *load, enum job_kind kind, int64_t most, int64_t used)
+{
+	load->none[kind] = !most;
+	load->free[kind] = most ? left_of(most, used) : NO_LIMIT;
+}
+
 static bool is_connected(const json_t *info, const struct msp *msp)
 {
 	json_t *device;
@@ -84,9 +90,10 @@ int load_sample(const struct managed_system *system, enum end end, const json_t 
 	inactive = number_of(info, "inactive_migrations_max");
 	if (json_object_get(info, "active_migrations_max"))
 		active = min(active, number_of(info, "active_migrations_max"));
-	load->free[JOB_ACTIVE] = left_of(active, number_of(info, "streams"));
-	load->free[JOB_INACTIVE] = json_object_get(info, "inactive_migrations_max") ?
-		left_of(inactive, number_of(info, "inactive_migrations")) : NO_LIMIT;
+	set_free(load, JOB_ACTIVE, active, number_of(info, "streams"));
+	load->free[JOB_INACTIVE] = NO_LIMIT;
+	if (json_object_get(info, "inactive_migrations_max"))
+		set_free(load, JOB_INACTIVE, inactive, number_of(info, "inactive_migrations"));
 	json_decref(info);
 	return 0;
 }

@@ -40,11 +40,13 @@ struct mover_load {
 /**
  * struct load - how busy one end is
  * @free:	migrations that can be added, by enum job_kind; NO_LIMIT: any number
+ * @none:	it supports none of that kind: to wait is no use, and validation says so
  * @movers:	of the system, in its order
  * @nmovers:	how many
  */
 struct load {
 	uint32_t free[JOB_OTHER];
+	bool none[JOB_OTHER];
 	struct mover_load movers[CONSOLE_MSPS];
 	size_t nmovers;
 };

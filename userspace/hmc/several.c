@@ -26,7 +26,9 @@
 /* Codes of what is over when another migration has ended */
 static bool is_passing(const char *text)
 {
-	static const char *const codes[] = { "LPM0108 ", "LPM0113 ", "LPM0243 " };
+	static const char *const codes[] = {
+		"LPM0108 ", "LPM0113 ", "LPM0243 ", "LPM0308 "
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
 		if (!strncmp(text, codes[i], strlen(codes[i])))
@@ -133,11 +135,12 @@ static void begin_job(struct several *s, size_t index)
 static bool comes_back(const struct several *s, size_t index)
 {
 	const struct job *job = &s->jobs[index];
+	enum job_kind kind = s->turns[index].kind;
 	bool warnings = false, passing = false;
 	json_t *line;
 	size_t i;
 
-	if (job->moving || s->order->operation != 'm')
+	if (job->moving || s->order->operation != 'm' || (kind < JOB_OTHER && s->none[kind]))
 		return false;
 	json_array_foreach(job->held, i, line) {
 		const char *text = json_string_value(line);
@@ -283,6 +286,8 @@ static void begin_more(struct several *s)
 		return;
 	}
 	s->silent = false;
+	for (size_t kind = 0; kind < JOB_OTHER; kind++)
+		s->none[kind] = loads[END_SOURCE].none[kind] || loads[END_TARGET].none[kind];
 	while (schedule_next(s->turns, s->count, loads, now, &next))
 		begin_job(s, next);
 }

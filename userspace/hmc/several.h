@@ -48,6 +48,7 @@ struct job {
  * @sampled_ns:	when systems were asked how busy they are
  * @changed:	something has ended since then
  * @silent:	a system did not answer
+ * @none:	a system supports no migration of that kind
  */
 struct several {
 	struct console *console;
@@ -62,6 +63,7 @@ struct several {
 	uint64_t sampled_ns;
 	bool changed;
 	bool silent;
+	bool none[JOB_OTHER];
 };
 
 int migrate_several(struct console *console, struct managed_system *source,
