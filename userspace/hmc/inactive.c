@@ -64,6 +64,35 @@ static int remove_arriving(const struct plan *plan)
 	return ret;
 }
 
+/*
+ * Is what the source has the partition that was to migrate?  Its history says that it
+ * stayed; one that was made anew under its name does not know of that.
+ */
+static bool has_stayed(const struct plan *plan)
+{
+	struct rpc_error err;
+	json_t *history = NULL, *move;
+	bool stayed = false;
+	size_t i;
+
+	system_call(plan->source, "partition.history",
+		    json_pack("{s:s}", "name", text_of(plan->partition, "name")), &history, &err);
+	json_array_foreach(json_object_get(history, "moves"), i, move)
+		stayed |= !strcmp(text_of(move, "stream_id"), plan->id);
+	json_decref(history);
+	return stayed;
+}
+
+static void message_another(const struct plan *plan)
+{
+	const char *name = text_of(plan->partition, "name");
+
+	message("LPM0207",
+		"Partition %s of system %s is not the one that migrates to system %s in stream %s, but another of that name: nothing was changed. Remove it (rmsyscfg -r lpar -m %s -n %s), and run migrlpar -o r again.",
+		name, plan->source->name, plan->target->name, plan->id, plan->source->name,
+		name);
+}
+
 /* 0: the partition is the source's; -ENOENT: it is not there any more */
 static int give_up(struct plan *plan)
 {
@@ -123,7 +152,7 @@ static int define_there(struct plan *plan, const struct move_options *options)
 	json_object_set_new(params, "peer", json_string(plan->target->name));
 	ret = system_call(plan->source, "partition.depart", params, NULL, &err);
 	if (ret) {
-		call_message(plan->source, "let the partition migrate", &err);
+		place_message(plan->source, NULL, "let the partition migrate", &err);
 		return ret;
 	}
 	step_begin(plan, STEP_PROFILE);
@@ -139,6 +168,7 @@ static int remove_here(struct plan *plan)
 {
 	struct rpc_error err;
 	json_t *partition;
+	bool kept;
 
 	step_begin(plan, STEP_REMOVE);
 	if (!system_call(plan->source, "partition.remove", mark_params(plan), NULL, &err))
@@ -150,8 +180,9 @@ static int remove_here(struct plan *plan)
 	partition = show(plan->source, plan, &err);
 	if (!partition)
 		return err.code == RPC_NOT_FOUND ? 0 : -EAGAIN;
+	kept = !strcmp(text_of(partition, "departing"), plan->id) || has_stayed(plan);
 	json_decref(partition);
-	return -EIO;
+	return kept ? -EIO : -EAGAIN;
 }
 
 static void message_not_known(const struct plan *plan)
@@ -213,6 +244,20 @@ static int recovered_forward(struct plan *plan)
 	}
 	printf("System %s has removed partition %s: it is defined on system %s now.\n",
 	       plan->source->name, text_of(plan->partition, "name"), plan->target->name);
+	return EXIT_DONE;
+}
+
+/* It is not departing in this migration: was it kept, or is it another one? */
+static int recovered_back(struct plan *plan)
+{
+	if (!has_stayed(plan)) {
+		message_another(plan);
+		return EXIT_FAILED;
+	}
+	if (remove_arriving(plan))
+		return EXIT_FAILED;
+	printf("Partition %s is on system %s; what was made on system %s was removed.\n",
+	       text_of(plan->partition, "name"), plan->source->name, plan->target->name);
 	return EXIT_DONE;
 }
 
@@ -304,10 +349,7 @@ int recover_arrived(struct console *console, struct managed_system *source,
 		if (!kept && err.code == RPC_NOT_FOUND)
 			status = recovered_forward(&plan);
 		else if (kept && strcmp(text_of(kept, "departing"), plan.id))
-			status = remove_arriving(&plan) ? EXIT_FAILED : EXIT_DONE;
-		if (kept && status == EXIT_DONE)
-			printf("Partition %s is on system %s; what was made on system %s was removed.\n",
-			       name, source->name, target->name);
+			status = recovered_back(&plan);
 		json_decref(kept);
 		json_decref(partition);
 		plan_release(&plan);
