@@ -158,18 +158,24 @@ static int detach(const struct managed_system *system, const char *vios, json_t 
 	return -EIO;
 }
 
+enum adapter_action {
+	ADAPTER_DETACH,
+	ADAPTER_COUNT,
+	ADAPTER_SETTLE,
+};
+
 /**
  * struct adapter_match - which server adapters are meant
  * @id:		marked with this stream; "" = with any; NULL = those without a mark
  * @partition:	their client's name; NULL = any
  * @lpar_id:	and its id; 0 = any
- * @look:	they are counted only
+ * @action:	what is done with them
  */
 struct adapter_match {
 	const char *id;
 	const char *partition;
 	int64_t lpar_id;
-	bool look;
+	enum adapter_action action;
 };
 
 static bool matches(const json_t *adapter, const struct adapter_match *match)
@@ -183,6 +189,20 @@ static bool matches(const json_t *adapter, const struct adapter_match *match)
 	return !match->lpar_id || number_of(adapter, "remote_lpar_id") == match->lpar_id;
 }
 
+static int act(const struct managed_system *system, const json_t *vios, json_t *adapter,
+	       enum adapter_action action)
+{
+	switch (action) {
+	case ADAPTER_DETACH:
+		return detach(system, text_of(vios, "name"), adapter);
+	case ADAPTER_SETTLE:
+		return adapters_settle(system, text_of(adapter, "stream_id"));
+	case ADAPTER_COUNT:
+	default:
+		return 0;
+	}
+}
+
 static int match_vios(const struct managed_system *system, const json_t *vios,
 			   const struct adapter_match *match)
 {
@@ -194,8 +214,7 @@ static int match_vios(const struct managed_system *system, const json_t *vios,
 	json_array_foreach(json_object_get(vios, "adapters"), i, adapter) {
 		if (!matches(adapter, match))
 			continue;
-		ret = match->look ? 0 :
-		      detach(system, text_of(vios, "name"), adapter);
+		ret = act(system, vios, adapter, match->action);
 		if (ret)
 			return ret;
 		count++;
@@ -253,9 +272,32 @@ int adapters_detach_marked(const struct managed_system *system, const char *id,
  */
 int adapters_count_marked(const struct managed_system *system, const char *partition)
 {
-	const struct adapter_match match = { .id = "", .partition = partition, .look = true };
+	const struct adapter_match match = { .id = "", .partition = partition,
+					     .action = ADAPTER_COUNT };
 
 	return match_system(system, &match);
+}
+
+/**
+ * adapters_keep() - what hosts a partition is its, also if its arrival was not cleaned up
+ * @system:	where it is, and not about to arrive
+ * @partition:	as partition.show tells
+ *
+ * Only what bears no mark goes when it departs.
+ *
+ * Return: 0 or a negative errno; the user has been told.
+ */
+int adapters_keep(const struct managed_system *system, const json_t *partition)
+{
+	const struct adapter_match match = {
+		.id = "",
+		.partition = text_of(partition, "name"),
+		.lpar_id = number_of(partition, "lpar_id"),
+		.action = ADAPTER_SETTLE,
+	};
+	int count = match_system(system, &match);
+
+	return count < 0 ? count : 0;
 }
 
 /**

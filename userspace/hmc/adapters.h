@@ -16,6 +16,7 @@ int adapters_detach_marked(const struct managed_system *system, const char *id,
 int adapters_count_marked(const struct managed_system *system, const char *partition);
 int adapters_detach_departed(const struct managed_system *system,
 			     const json_t *partition);
+int adapters_keep(const struct managed_system *system, const json_t *partition);
 int adapters_settle(const struct managed_system *system, const char *id);
 
 #endif /* _HMC_ADAPTERS_H */

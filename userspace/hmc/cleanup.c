@@ -13,6 +13,7 @@
 #include "common/util.h"
 #include "hmc/adapters.h"
 #include "hmc/cleanup.h"
+#include "hmc/mapping.h"
 #include "hmc/session.h"
 #include "hmc/step.h"
 
@@ -131,8 +132,14 @@ static int abort_stream(const struct managed_system *system, const char *id)
 	return ret;
 }
 
-/* The source will hand nothing over any more */
-static int undo_target(struct plan *plan)
+/**
+ * undo_target() - remove what a move made on its target
+ * @plan:	target, id, partition; with reserved also a shell without a stream.  The
+ *		source will hand nothing over any more
+ *
+ * Return: 0 or a negative errno; the user has been told.
+ */
+int undo_target(struct plan *plan)
 {
 	const char *name = text_of(plan->partition, "name");
 	int ret;
@@ -252,6 +259,20 @@ static void note_move(const struct plan *plan)
 }
 
 /**
+ * finish_target() - what a move that completed has left on its target
+ * @plan:	target and id
+ * @wait:	wait for movers to close their sessions
+ *
+ * Return: 0, or a negative errno: something is left.
+ */
+int finish_target(const struct plan *plan, bool wait)
+{
+	int ret = adapters_settle(plan->target, plan->id);
+
+	return ret ? ret : end_stream(plan->target, plan->id, wait);
+}
+
+/**
  * finish() - clean up after a move that completed
  * @plan:	source and target (NULL: none is known), id, partition
  * @wait:	wait for movers to close their sessions
@@ -319,6 +340,19 @@ struct managed_system *find_target(struct console *console,
 }
 
 /**
+ * peer_is_hidden() - is a stream's other end a system that this user may not see?
+ * @console:	the console
+ * @stream:	as stream.list tells
+ */
+bool peer_is_hidden(struct console *console, const json_t *stream)
+{
+	const char *peer = text_of(stream, "peer");
+
+	return named_in(json_object_get(console->root, "systems"), peer) &&
+	       !console_find(console, peer);
+}
+
+/**
  * plan_for() - a plan of a migration that another command began
  * @plan:	filled in
  * @source:	the system that the partition was on
@@ -378,7 +412,8 @@ void settle(struct console *console, struct managed_system *system)
 		silent = NULL;
 		target = find_target(console, system, NULL, text_of(stream, "stream_id"),
 				     &silent);
-		if (silent && !target)
+		/* Left to a command, or a user, that reaches both ends */
+		if (!target && (silent || peer_is_hidden(console, stream)))
 			continue;
 		plan_for(&plan, system, target, text_of(stream, "stream_id"),
 			 text_of(stream, "partition"));
@@ -437,6 +472,7 @@ static int refuse_stop(const char *name, const json_t *stream)
 static int stop_stream(struct console *console, struct managed_system *source,
 		       const char *name, const json_t *stream)
 {
+	const char *peer = text_of(stream, "peer");
 	const struct managed_system *silent = NULL;
 	struct managed_system *target;
 	struct rpc_error err;
@@ -456,6 +492,10 @@ static int stop_stream(struct console *console, struct managed_system *source,
 		message("LPM0205",
 			"The migration was stopped on system %s; system %s did not answer and may still have its part. When it does, run migrlpar -o r.",
 			source->name, silent->name);
+	} else if (!ret && !target && *peer && !console_find(console, peer)) {
+		message("LPM0205",
+			"The migration was stopped on system %s; system %s could not be asked and may still have its part. Where it can be, run migrlpar -o r -t %s, with --ip if it is another console's.",
+			source->name, peer, peer);
 	}
 	plan_release(&plan);
 	return ret ? EXIT_FAILED : EXIT_DONE;

@@ -9,6 +9,8 @@
 
 json_t *stream_id_params(const char *id);
 json_t *list_streams(const struct managed_system *system);
+int undo_target(struct plan *plan);
+int finish_target(const struct plan *plan, bool wait);
 void stop_mover(const struct managed_system *system, const char *id);
 int end_stream(const struct managed_system *system, const char *id, bool wait);
 int remove_if(const struct managed_system *system, const char *name,
@@ -18,6 +20,7 @@ struct managed_system *find_target(struct console *console,
 				   const struct managed_system *only,
 				   const char *id,
 				   const struct managed_system **silent);
+bool peer_is_hidden(struct console *console, const json_t *stream);
 void plan_for(struct plan *plan, struct managed_system *source,
 	      struct managed_system *target, const char *id,
 	      const char *partition);

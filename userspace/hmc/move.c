@@ -9,6 +9,7 @@
 
 #include "common/util.h"
 #include "hmc/adapters.h"
+#include "hmc/cleanup.h"
 #include "hmc/console.h"
 #include "hmc/move.h"
 #include "hmc/progress.h"
@@ -228,6 +229,9 @@ static int begin_active(struct plan *plan, const struct move_options *options)
 	ret = choose_id(plan->id);
 	if (ret)
 		return ret;
+	ret = adapters_keep(plan->source, plan->partition);
+	if (ret)
+		return ret;
 	step_begin(plan, STEP_PROFILE);
 	ret = shell_reserve(plan, options);
 	if (ret)
@@ -362,15 +366,29 @@ static json_t *settled_stream(struct plan *plan)
 	}
 }
 
-/* Another command has ended the stream: by its completion, or by a stop? */
-static int conclude_elsewhere(const struct plan *plan)
+/*
+ * Another command has ended the stream: by its completion, or by a stop?  It may not
+ * have known the target, which this one does.
+ */
+static int conclude_elsewhere(struct plan *plan)
 {
-	struct rpc_error err;
+	struct rpc_error err = { 0 };
+	int ret;
 
-	if (system_call(plan->source, "partition.show",
-			json_pack("{s:s}", "name", text_of(plan->partition, "name")), NULL, &err) &&
-	    err.code == RPC_NOT_FOUND)
+	ret = system_call(plan->source, "partition.show",
+			  json_pack("{s:s}", "name", text_of(plan->partition, "name")), NULL,
+			  &err);
+	if (ret && err.code != RPC_NOT_FOUND) {
+		call_message(plan->source, "show the partition", &err);
+		return EXIT_FAILED;
+	}
+	if (ret) {
+		finish_target(plan, true);
 		return EXIT_DONE;
+	}
+	/* A shell of that name may be another migration's by now; its own went with its stream */
+	plan->reserved = false;
+	undo_target(plan);
 	message("LPM0203",
 		"The migration of partition %s was ended by another command; it is still on system %s.",
 		text_of(plan->partition, "name"), plan->source->name);

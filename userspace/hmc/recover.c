@@ -196,6 +196,40 @@ static int recover_departed(struct console *console, struct managed_system *sour
 	return status;
 }
 
+/*
+ * Could the target be asked?  One that was restarted does not know the stream any more,
+ * and has nothing left of it; one that was not asked may have.
+ */
+static bool target_was_asked(struct console *console, const struct plan *plan,
+			     struct managed_system *only,
+			     const struct managed_system *silent, const json_t *stream)
+{
+	const char *peer = text_of(stream, "peer");
+
+	if (plan->target || (!silent && (!*peer || find_peer(console, only, stream))))
+		return true;
+	message("LPM0210",
+		"The target of stream %s is system %s, which %s: nothing was changed. Repeat this when it can be asked, without another -t, and with --ip if it is another console's.",
+		plan->id, *peer ? peer : silent->name,
+		silent ? "does not answer" : "was not asked");
+	return false;
+}
+
+static int recover_completed(struct plan *plan)
+{
+	const char *name = text_of(plan->partition, "name");
+
+	if (finish(plan, true)) {
+		message("LPM0209",
+			"Partition %s has migrated, but not everything could be cleaned up. Run migrlpar -o r again.",
+			name);
+		return EXIT_FAILED;
+	}
+	printf("Partition %s is on %s%s.\n", name, plan->target ? "system " : "the target",
+	       plan->target ? plan->target->name : "");
+	return EXIT_DONE;
+}
+
 static int recover_stream(struct console *console, struct managed_system *source,
 			  struct managed_system *only, const json_t *stream,
 			  const struct move_options *options)
@@ -213,9 +247,8 @@ static int recover_stream(struct console *console, struct managed_system *source
 	if (plan.suspended && !plan.target)
 		plan.target = find_peer(console, only, stream);
 	if (stream_is(stream, "Completed")) {
-		status = finish(&plan, true) ? EXIT_FAILED : EXIT_DONE;
-		printf("Partition %s is on %s%s.\n", name, plan.target ? "system " : "the target",
-		       plan.target ? plan.target->name : "");
+		status = target_was_asked(console, &plan, only, silent, stream) ?
+			 recover_completed(&plan) : EXIT_FAILED;
 	} else if (number_of(stream, "sessions") && !stream_is(stream, "Aborted")) {
 		message("HSCL05DF",
 			"Partition %s is migrating (%s) and its movers are at work: there is nothing to recover. Wait for its end, or stop it with migrlpar -o s.",
@@ -224,7 +257,8 @@ static int recover_stream(struct console *console, struct managed_system *source
 	} else if (stream_is_committing(stream)) {
 		status = recover_suspended(console, &plan, silent, options);
 	} else {
-		status = recover_early(&plan, silent);
+		status = silent || target_was_asked(console, &plan, only, silent, stream) ?
+			 recover_early(&plan, silent) : EXIT_FAILED;
 	}
 	plan_release(&plan);
 	return status;
@@ -245,15 +279,17 @@ static int remove_shell(struct plan *plan, const json_t *stream)
 }
 
 /* May what is there be taken for a shell that nobody feeds? */
-static bool is_abandoned(const struct managed_system *target, const char *name,
+static bool is_abandoned(const struct managed_system *source,
+			 const struct managed_system *target, const char *name,
 			 const json_t *stream)
 {
 	struct rpc_error err = { 0 };
 	json_t *partition = NULL;
 	bool abandoned;
 
-	/* Movers at work: it is fed from a third system */
-	if (number_of(stream, "sessions"))
+	/* It is fed from a third system, or about to be */
+	if (number_of(stream, "sessions") ||
+	    (*text_of(stream, "peer") && strcmp(text_of(stream, "peer"), source->name)))
 		return false;
 	if (system_call(target, "partition.show", json_pack("{s:s}", "name", name),
 			&partition, &err))
@@ -282,7 +318,7 @@ static bool recover_shell(struct managed_system *source,
 	struct plan plan;
 	bool done = false;
 
-	if (!list || !is_abandoned(target, name, stream) || count_left(target, name) <= 0)
+	if (!list || !is_abandoned(source, target, name, stream) || count_left(target, name) <= 0)
 		goto free_list;
 	plan_for(&plan, source, target, stream ? text_of(stream, "stream_id") : "", name);
 	done = !remove_shell(&plan, stream);

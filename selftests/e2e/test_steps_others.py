@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Migrations that other consoles, or others of the same name, get in the way of."""
+
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "..", "lib"))
+
+import inventories  # noqa: E402
+import inventory  # noqa: E402
+import lpm  # noqa: E402
+import tap  # noqa: E402
+from console import Console, codes, describe  # noqa: E402
+
+MIB = lpm.MIB
+STREAM, OTHER = "00000000000000aa", "00000000000000bb"
+suite = tap.Suite()
+
+
+def blind(lab):
+    """A console that does not have system B."""
+    description = describe(lab)
+    del description["systems"][1]
+    return Console(lab, description)
+
+
+def begin(console, *more):
+    """A migration that takes long, and the command that watches it."""
+    return subprocess.Popen(
+        [console.bin + "/migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
+         "web1", "--limit", "1M", "--quiet"] + list(more), env=console.env,
+        text=True, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+
+
+def phase(system):
+    moves = system.msp("list")["moves"]
+    return moves[0]["phase"] if moves else "none"
+
+
+def marked(system):
+    return [a for v in inventories.of(system)["vioses"].values()
+            for a in v["adapters"] if "stream_id" in a]
+
+
+def same(after, before):
+    for system in before:
+        for what in before[system]:
+            assert after[system][what] == before[system][what], \
+                (system, what, after[system][what], before[system][what])
+
+
+@suite.test("who stops it may not know the target: who began it cleans up there")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        console = Console(lab)
+        before = inventories.both(lab)
+        watching = begin(console)
+        lpm.until("it moves", lambda: phase(lab.a) == "moving")
+        assert marked(lab.b)
+        done = blind(lab).run("migrlpar", "-o", "s", "-m", "A", "-p", "web1")
+        assert codes(done.stderr) == ["LPM0205"], done
+        out, err = watching.communicate(timeout=lpm.PATIENCE_S)
+        assert watching.returncode == 1 and "LPM0203" in err, (out, err)
+        same(inventories.both(lab), before)
+
+
+@suite.test("its config cannot be changed while it migrates")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        console = Console(lab)
+        before = inventories.both(lab)
+        console("migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p", "web1",
+                "--async", "--limit", "1M")
+        for system in lab.systems:
+            system.phyp.refused(lpm.STATE, "partition.configure", name="web1",
+                                config={"os": "changed"})
+        console("migrlpar", "-o", "s", "-m", "A", "-p", "web1")
+        same(inventories.both(lab), before)
+        lab.a.phyp("partition.configure", name="web1", config={"os": "changed"})
+
+
+@suite.test("it is not recovered by who cannot ask the target")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        console = Console(lab)
+        before = inventories.both(lab)
+        console("migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p", "web1",
+                "--async", "--limit", "1M")
+        stream = lab.a.phyp("stream.list")["streams"][0]["stream_id"]
+        for system in lab.systems:
+            system.mspd.kill()
+        lpm.until("the sessions are gone",
+                  lambda: not lab.a.stream(stream)["sessions"])
+        begun = inventories.both(lab)
+        text = blind(lab)("migrlpar", "-o", "r", "-m", "A", "-p", "web1",
+                          status=1)
+        assert codes(text) == ["LPM0210"], text
+        same(inventories.both(lab), begun)
+        console("migrlpar", "-o", "r", "-m", "A", "-p", "web1")
+        same(inventories.both(lab), before)
+
+
+@suite.test("adapters whose arrival was never cleaned up leave with their partition")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        console = Console(lab)
+        before = inventories.both(lab)
+        for vios in before["A"]["vioses"].values():
+            for adapter in vios["adapters"]:
+                if adapter["remote_lpar_name"] != "web1":
+                    continue
+                lab.a.phyp("vios.detach", vios=vios["name"],
+                           slot_num=adapter["slot_num"])
+                lab.a.phyp("vios.attach", vios=vios["name"], adapter=adapter,
+                           stream_id=STREAM)
+        assert marked(lab.a)
+        console("migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p", "web1")
+        after = inventories.of(lab.a)["vioses"]
+        assert not [a for v in after.values() for a in v["adapters"]
+                    if a["remote_lpar_name"] == "web1"], after
+
+
+@suite.test("one that was made anew on the source is not taken for the one that left")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        console = Console(lab)
+        ids = {"name": "app1", "stream_id": STREAM}
+        made = lab.a.phyp("partition.describe", name="app1")
+        lab.a.phyp("partition.depart", peer="B", **ids)
+        lab.b.phyp("partition.create", arriving=STREAM, peer="A", **made)
+        lab.a.phyp("partition.remove", **ids)
+        lab.a.phyp("partition.create", **made)
+        before = inventories.both(lab)
+        recover = ("migrlpar", "-o", "r", "-m", "A", "-t", "B", "-p", "app1")
+        text = console(*recover, status=1)
+        assert codes(text) == ["LPM0207"], text
+        same(inventories.both(lab), before)
+        lab.a.phyp("partition.remove", name="app1")
+        console(*recover)
+        assert lab.b.partition_state("app1") == "Not Activated"
+        # One that stayed is known by its history
+        lab.b.phyp("partition.depart", peer="A", name="app1", stream_id=OTHER)
+        lab.a.phyp("partition.create", arriving=OTHER, peer="B", **made)
+        lab.b.phyp("partition.stay", name="app1", stream_id=OTHER)
+        console("migrlpar", "-o", "r", "-m", "B", "-t", "A", "-p", "app1")
+        assert "app1" not in inventories.of(lab.a)["partitions"]
+        assert lab.b.partition_state("app1") == "Not Activated"
+
+
+@suite.test("several are not queued for a system that supports no migration")
+def _():
+    pair = inventory.pair()
+    pair["B"]["num_active_migrations_supported"] = 0
+    with lpm.Lab(systems=pair) as lab:
+        text = Console(lab).run("migrlpar", "-o", "m", "-m", "A", "-t", "B",
+                                "-p", "web1,db1", "--quiet")
+        assert text.returncode == 1, text
+        assert codes(text.stderr) == ["LPM0108", "LPM0108", "LPM0246"], \
+            text.stderr
+
+
+if __name__ == "__main__":
+    lpm.main(suite)
