@@ -9,10 +9,12 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "lib"))
 
+import interpose  # noqa: E402
 import inventories  # noqa: E402
 import inventory  # noqa: E402
 import lpm  # noqa: E402
 import tap  # noqa: E402
+from interpose import Call  # noqa: E402
 from console import Console, codes, describe  # noqa: E402
 
 MIB = lpm.MIB
@@ -83,6 +85,37 @@ def _():
         lab.a.phyp("partition.configure", name="web1", config={"os": "changed"})
 
 
+def changed_at(lab, interposer, name, last):
+    """A migration; when it comes to @last, somebody changes the partition."""
+    console = Console(lab, interposer.description)
+    done = []
+
+    def decide(call):
+        if call == last and not done:
+            done.append(call)
+            lab.a.phyp("partition.configure", name=name, config={"os": "x"})
+        return interpose.PASS
+
+    interposer.decide = decide
+    text = console("migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p", name,
+                   status=1)
+    assert done and codes(text) == ["LPM0214"], (done, text)
+
+
+@suite.test("what was changed since validation is not lost: it does not migrate")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        before = inventories.both(lab)
+        interposer = interpose.Interposer(lab, describe(lab))
+        changed_at(lab, interposer, "web1", Call("B", "stream.create"))
+        changed_at(lab, interposer, "app1", Call("A", "partition.depart"))
+        after = inventories.both(lab)
+        for name in ("web1", "app1"):
+            config = before["A"]["partitions"][name]["config"]
+            before["A"]["partitions"][name]["config"] = dict(config, os="x")
+        same(after, before)
+
+
 @suite.test("it is not recovered by who cannot ask the target")
 def _():
     with lpm.Lab(systems=inventory.pair()) as lab:
@@ -149,6 +182,24 @@ def _():
         console("migrlpar", "-o", "r", "-m", "B", "-t", "A", "-p", "app1")
         assert "app1" not in inventories.of(lab.a)["partitions"]
         assert lab.b.partition_state("app1") == "Not Activated"
+
+
+@suite.test("a target that is not there is not taken for a partition that is not")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        console = Console(lab)
+        ids = {"name": "app1", "stream_id": STREAM}
+        before = inventories.of(lab.a)
+        made = lab.a.phyp("partition.describe", name="app1")
+        lab.a.phyp("partition.depart", peer="B", **ids)
+        lab.b.phyp("partition.create", arriving=STREAM, peer="A", **made)
+        lab.b.phypd.stop()
+        assert not os.path.exists(lab.b.phyp_path)
+        text = console("migrlpar", "-o", "r", "-m", "A", "-t", "B", "-p",
+                       "app1", status=1)
+        assert codes(text) == ["LPM0101", "LPM0205"], text
+        after = inventories.of(lab.a)
+        assert after["vioses"] == before["vioses"], after["vioses"]
 
 
 @suite.test("several are not queued for a system that supports no migration")

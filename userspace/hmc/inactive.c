@@ -155,6 +155,11 @@ static int define_there(struct plan *plan, const struct move_options *options)
 		place_message(plan->source, NULL, "let the partition migrate", &err);
 		return ret;
 	}
+	ret = adapters_keep(plan->source, plan->partition);
+	if (!ret)
+		ret = partition_holds(plan);
+	if (ret)
+		return ret;
 	step_begin(plan, STEP_PROFILE);
 	ret = partition_create(plan, options);
 	if (ret)
@@ -217,11 +222,12 @@ int move_inactive(struct plan *plan, const struct move_options *options)
 	if (ret)
 		return ret;
 	ret = define_there(plan, options);
-	if (!ret)
+	if (!ret) {
 		ret = remove_here(plan);
-	if (ret == -EAGAIN) {
-		message_not_known(plan);
-		return ret;
+		if (ret == -EAGAIN) {
+			message_not_known(plan);
+			return ret;
+		}
 	}
 	if (ret) {
 		if (give_up(plan))

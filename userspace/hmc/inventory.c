@@ -38,24 +38,27 @@ static int time_left(uint64_t deadline_ns, int most_ms, struct rpc_error *err)
  * @result:	NULL, or the caller's
  * @err:	why it failed
  *
- * Return: 0 or a negative errno.
+ * Return: 0 or -EIO: whether a socket is missing, or refuses, must not be taken for what
+ * callers mean by -ENOENT or -EAGAIN.
  */
 int system_call(const struct managed_system *system, const char *method,
 		json_t *params, json_t **result, struct rpc_error *err)
 {
 	/* One that is suspended is read for its stream */
 	bool makes = !strncmp(method, "partition.", 10) || !strcmp(method, "stream.create");
-
 	int ms = time_left(system->deadline_ns, makes ? MAKE_TIMEOUT_MS : CALL_TIMEOUT_MS, err);
+	int ret;
 
 	if (ms < 0) {
 		json_decref(params);
-		return ms;
+		return -EIO;
 	}
 	if (system->remote)
-		return remote_call(system->remote, system->name, NULL, method, params, ms,
-				   result, err);
-	return rpc_client_call(system->socket, method, params, ms, result, err);
+		ret = remote_call(system->remote, system->name, NULL, method, params, ms,
+				  result, err);
+	else
+		ret = rpc_client_call(system->socket, method, params, ms, result, err);
+	return ret ? -EIO : 0;
 }
 
 /**
@@ -66,21 +69,24 @@ int system_call(const struct managed_system *system, const char *method,
  * @result:	NULL, or the caller's
  * @err:	why it failed
  *
- * Return: 0 or a negative errno.
+ * Return: 0 or -EIO, as system_call().
  */
 int msp_call(const struct msp *msp, const char *method, json_t *params,
 	     json_t **result, struct rpc_error *err)
 {
 	int ms = time_left(msp->deadline_ns, CALL_TIMEOUT_MS, err);
+	int ret;
 
 	if (ms < 0) {
 		json_decref(params);
-		return ms;
+		return -EIO;
 	}
 	if (msp->remote)
-		return remote_call(msp->remote, msp->system, msp->name, method, params, ms,
-				   result, err);
-	return rpc_client_call(msp->socket, method, params, ms, result, err);
+		ret = remote_call(msp->remote, msp->system, msp->name, method, params, ms,
+				  result, err);
+	else
+		ret = rpc_client_call(msp->socket, method, params, ms, result, err);
+	return ret ? -EIO : 0;
 }
 
 /**
@@ -293,7 +299,7 @@ int look_for_partition(const struct managed_system *system, const struct partiti
 	*partition = NULL;
 	ret = system_call(system, "partition.list", NULL, &list, err);
 	if (ret)
-		return ret == -ENOENT ? -EIO : ret;
+		return ret;
 	json_array_foreach(json_object_get(list, "partitions"), i, entry)
 		if (!*partition && matches(entry, key))
 			*partition = json_incref(entry);

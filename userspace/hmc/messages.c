@@ -100,6 +100,8 @@ const struct message_kind message_kinds[] = {
 	  "the partition ended the migration" },
 	{ "LPM0213", SEVERITY_WARNING,
 	  "warning: migrated, but the partition says that not all went well in it" },
+	{ "LPM0214", SEVERITY_ERROR,
+	  "the partition was changed between its validation and its migration" },
 	{ "LPM0241", SEVERITY_ERROR,
 	  "an attribute that cannot be set while a mover is at work, or at all" },
 	{ "LPM0242", SEVERITY_ERROR,

@@ -245,6 +245,8 @@ static int begin_active(struct plan *plan, const struct move_options *options)
 	if (!ret)
 		ret = make_stream(plan, true, options);
 	if (!ret)
+		ret = partition_holds(plan);
+	if (!ret)
 		ret = move_start_movers(plan, options);
 	if (!ret && takes_part(plan, options))
 		ret = tell_partition(plan);

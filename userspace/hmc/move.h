@@ -9,6 +9,7 @@
 
 /* profile.c: the partition on the target, first of all */
 int shell_reserve(struct plan *plan, const struct move_options *options);
+int partition_holds(const struct plan *plan);
 int partition_create(struct plan *plan, const struct move_options *options);
 
 /* inactive.c: a partition that is not activated */

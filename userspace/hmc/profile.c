@@ -61,6 +61,34 @@ static json_t *make_params(const struct plan *plan, const struct move_options *o
 
 /* ---- The partition ---- */
 
+/**
+ * partition_holds() - is the partition still the one that was validated?
+ * @plan:	described; the source's platform lets nobody change it from now on
+ *
+ * What was changed since then would be lost: the target is made from the description.
+ *
+ * Return: 0 or a negative errno; the user has been told.
+ */
+int partition_holds(const struct plan *plan)
+{
+	struct rpc_error err;
+	json_t *now = NULL;
+	int ret;
+
+	ret = system_call(plan->source, "partition.describe",
+			  json_pack("{s:s}", "name", partition_name(plan)), &now, &err);
+	if (ret) {
+		call_message(plan->source, "describe the partition", &err);
+	} else if (!json_equal(now, plan->description)) {
+		message("LPM0214",
+			"Partition %s of system %s was changed while it was validated; it must stay as it is until it migrates. Repeat the command.",
+			partition_name(plan), plan->source->name);
+		ret = -ESTALE;
+	}
+	json_decref(now);
+	return ret;
+}
+
 /* One that is just being removed is not shown any more, but its name is taken */
 static bool name_is_shown(const struct plan *plan)
 {

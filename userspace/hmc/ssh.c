@@ -29,10 +29,11 @@ static void exec_ssh(const struct ssh *ssh, const char *command, int fd, int say
 		"-l", ssh->user, "--", ssh->host, command, NULL,
 	};
 
-	/* It ends with us, also when we are killed */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	/* Not with what this program may be allowed beyond its user */
-	if (setresgid(getgid(), getgid(), getgid()) || setresuid(getuid(), getuid(), getuid()) ||
+	if (setresgid(getgid(), getgid(), getgid()) || setresuid(getuid(), getuid(), getuid()))
+		_exit(SSH_FAILED);
+	/* It ends with us, also when we are killed; other ids would have unset this */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) ||
 	    dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0 ||
 	    dup2(says, STDERR_FILENO) < 0)
 		_exit(SSH_FAILED);
