@@ -202,6 +202,49 @@ def _():
         assert after["vioses"] == before["vioses"], after["vioses"]
 
 
+@suite.test("a shell is the stream's that it was reserved for")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        made = lab.a.phyp("partition.describe", name="web1")
+        lab.b.phyp("partition.reserve", stream_id=STREAM, **made)
+        lab.b.phyp.refused(lpm.STATE, "partition.remove", name="web1",
+                           stream_id=OTHER)
+        lab.b.phyp.refused(lpm.STATE, "stream.create", stream_id=OTHER,
+                           role="target", partition="web1", device="msp0")
+        lab.b.phyp("partition.remove", name="web1", stream_id=STREAM)
+        # A move that begins is stopped, and another console begins one: what is
+        # the first one's is undone, and the second one's shell stays
+        interposer = interpose.Interposer(lab, describe(lab))
+        console = Console(lab, interposer.description)
+
+        def take_over(call):
+            lab.b.phyp("partition.remove", name="web1")
+            lab.b.phyp("partition.reserve", stream_id=STREAM, **made)
+
+        with interposer.fault(1, interpose.PASS, then=take_over) as reached:
+            text = console("migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
+                           "web1", status=1)
+        assert reached == [Call("B", "vios.attach")], reached
+        assert "is reserved for stream " + STREAM in text, text
+        shown = lab.b.partition("web1")
+        assert shown["state"] == "Shell", shown
+        assert shown["reserved_for"] == STREAM, shown
+        assert not marked(lab.b)
+
+
+@suite.test("an answer that is lost leaves no shell behind")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        before = inventories.both(lab)
+        interposer = interpose.Interposer(lab, describe(lab))
+        console = Console(lab, interposer.description)
+        with interposer.fault(0, interpose.LOSE_ANSWER) as reached:
+            console("migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p", "web1",
+                    status=1)
+        assert reached == [Call("B", "partition.reserve")], reached
+        same(inventories.both(lab), before)
+
+
 @suite.test("several are not queued for a system that supports no migration")
 def _():
     pair = inventory.pair()

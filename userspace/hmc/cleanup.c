@@ -84,21 +84,28 @@ int end_stream(const struct managed_system *system, const char *id, bool wait)
  * @system:	the system
  * @name:	of the partition
  * @state:	the platform's word
+ * @id:		a shell that was reserved for another stream is left alone, too; "" = none is
  *
  * Return: 0 or a negative errno; the user has been told.
  */
-int remove_if(const struct managed_system *system, const char *name,
-	      const char *state)
+int remove_if(const struct managed_system *system, const char *name, const char *state,
+	      const char *id)
 {
 	json_t *params = json_pack("{s:s}", "name", name);
 	struct rpc_error err;
 	json_t *partition = NULL;
+	const char *mark;
 	int ret;
 
 	ret = system_call(system, "partition.show", json_incref(params), &partition, &err);
+	mark = text_of(partition, "reserved_for");
 	if (!ret && !strcmp(text_of(partition, "state"), state) &&
-	    !strcmp(text_of(partition, "role"), "none"))
+	    !strcmp(text_of(partition, "role"), "none") &&
+	    (!*mark || !*id || !strcmp(mark, id))) {
+		if (*mark)
+			json_object_set_new(params, "stream_id", json_string(mark));
 		ret = system_call(system, "partition.remove", json_incref(params), NULL, &err);
+	}
 	if (ret && err.code == RPC_NOT_FOUND)
 		ret = 0;
 	if (ret)
@@ -154,7 +161,7 @@ int undo_target(struct plan *plan)
 	if (ret >= 0)
 		ret = end_stream(plan->target, plan->id, true);
 	if (!ret && plan->reserved)
-		ret = remove_if(plan->target, name, "Shell");
+		ret = remove_if(plan->target, name, "Shell", plan->id);
 	return ret;
 }
 
@@ -223,7 +230,7 @@ static int remove_source(struct plan *plan)
 		ret = adapters_detach_departed(plan->source, partition);
 		if (!ret) {
 			step_begin(plan, STEP_REMOVE);
-			ret = remove_if(plan->source, text_of(partition, "name"), "Moved");
+			ret = remove_if(plan->source, text_of(partition, "name"), "Moved", "");
 		}
 	}
 	json_decref(partition);

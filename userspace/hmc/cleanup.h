@@ -13,8 +13,8 @@ int undo_target(struct plan *plan);
 int finish_target(const struct plan *plan, bool wait);
 void stop_mover(const struct managed_system *system, const char *id);
 int end_stream(const struct managed_system *system, const char *id, bool wait);
-int remove_if(const struct managed_system *system, const char *name,
-	      const char *state);
+int remove_if(const struct managed_system *system, const char *name, const char *state,
+	      const char *id);
 struct managed_system *find_target(struct console *console,
 				   const struct managed_system *source,
 				   const struct managed_system *only,

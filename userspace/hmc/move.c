@@ -348,24 +348,35 @@ static void watch(struct plan *plan, const struct move_options *options)
 
 /* ---- The end ---- */
 
-/* What the source's platform says, once it can no longer change by itself */
-static json_t *settled_stream(struct plan *plan)
+/* Until the source's platform can no longer change by itself */
+static void wait_settled(const struct plan *plan)
 {
 	uint64_t deadline = now_ns() + SETTLE_MS * NSEC_PER_MSEC;
 	struct rpc_error err;
 	json_t *stream;
+	bool settled;
 
-	for (;;) {
-		if (show_stream(plan->source, plan->id, &stream, &err)) {
-			call_message(plan->source, "show the stream", &err);
-			return NULL;
-		}
-		if (!stream || stream_is_final(stream) || flag_of(stream, "parked") ||
-		    now_ns() > deadline)
-			return stream ? stream : json_object();
+	do {
+		if (show_stream(plan->source, plan->id, &stream, &err))
+			return;
+		settled = !stream || stream_is_final(stream) || flag_of(stream, "parked");
 		json_decref(stream);
-		sleep_ms(10);
+		if (!settled)
+			sleep_ms(10);
+	} while (!settled && now_ns() < deadline);
+}
+
+/* What it says: an empty object if it does not know the stream, NULL if it says nothing */
+static json_t *source_stream(const struct plan *plan)
+{
+	struct rpc_error err;
+	json_t *stream;
+
+	if (show_stream(plan->source, plan->id, &stream, &err)) {
+		call_message(plan->source, "show the stream", &err);
+		return NULL;
 	}
+	return stream ? stream : json_object();
 }
 
 /*
@@ -388,8 +399,6 @@ static int conclude_elsewhere(struct plan *plan)
 		finish_target(plan, true);
 		return EXIT_DONE;
 	}
-	/* A shell of that name may be another migration's by now; its own went with its stream */
-	plan->reserved = false;
 	undo_target(plan);
 	message("LPM0203",
 		"The migration of partition %s was ended by another command; it is still on system %s.",
@@ -399,7 +408,7 @@ static int conclude_elsewhere(struct plan *plan)
 
 static int conclude(struct plan *plan, bool verbose)
 {
-	json_t *stream = settled_stream(plan);
+	json_t *stream = source_stream(plan);
 	int status = EXIT_FAILED;
 
 	if (stream && !json_object_size(stream)) {
@@ -446,6 +455,8 @@ int move_watch(struct console *console, struct plan *plan,
 	int status;
 
 	watch(plan, options);
+	/* Without the lock: others have moves to end, too */
+	wait_settled(plan);
 	console_lock(console, true);
 	status = conclude(plan, options->verbose);
 	console_unlock(console);

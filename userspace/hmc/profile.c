@@ -124,7 +124,8 @@ static int make_there(struct plan *plan, const char *method, const char *what,
 	json_decref(params);
 	if (ret)
 		call_message(plan->target, what, &err);
-	plan->reserved = !ret;
+	/* Without an answer it may have been made */
+	plan->reserved = !ret || !err.code;
 	plan->target_lpar_id = number_of(answer, "lpar_id");
 	json_decref(answer);
 	return ret;
@@ -146,6 +147,7 @@ int shell_reserve(struct plan *plan, const struct move_options *options)
 {
 	json_t *params = make_params(plan, options);
 
+	json_object_set_new(params, "stream_id", json_string(plan->id));
 	if (plan->suspended)
 		json_object_set_new(params, "suspended", json_true());
 	return make_there(plan, "partition.reserve", "reserve the shell partition", params,

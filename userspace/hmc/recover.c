@@ -140,7 +140,8 @@ static int clean_target(const struct plan *plan)
 		ret = end_stream(plan->target, plan->id, true);
 	}
 	json_decref(stream);
-	return ret ? ret : remove_if(plan->target, text_of(plan->partition, "name"), "Shell");
+	return ret ? ret : remove_if(plan->target, text_of(plan->partition, "name"), "Shell",
+				     plan->id);
 }
 
 /* The source was restarted: it has the image, and no stream */
@@ -275,11 +276,29 @@ static int remove_shell(struct plan *plan, const json_t *stream)
 		return undo(plan);
 	}
 	ret = adapters_detach_marked(plan->target, "", name);
-	return ret < 0 ? ret : remove_if(plan->target, name, "Shell");
+	return ret < 0 ? ret : remove_if(plan->target, name, "Shell", plan->id);
+}
+
+/* Does a third system still know a target's stream as its source's? */
+static bool is_fed_elsewhere(struct console *console, const struct managed_system *source,
+			     const json_t *stream)
+{
+	const struct managed_system *peer = console_find(console, text_of(stream, "peer"));
+	struct rpc_error err;
+	json_t *other;
+	bool fed;
+
+	if (!peer || peer == source)
+		return false;
+	if (show_stream(peer, text_of(stream, "stream_id"), &other, &err))
+		return true;
+	fed = other && !stream_is(other, "Aborted");
+	json_decref(other);
+	return fed;
 }
 
 /* May what is there be taken for a shell that nobody feeds? */
-static bool is_abandoned(const struct managed_system *source,
+static bool is_abandoned(struct console *console, const struct managed_system *source,
 			 const struct managed_system *target, const char *name,
 			 const json_t *stream)
 {
@@ -287,9 +306,7 @@ static bool is_abandoned(const struct managed_system *source,
 	json_t *partition = NULL;
 	bool abandoned;
 
-	/* It is fed from a third system, or about to be */
-	if (number_of(stream, "sessions") ||
-	    (*text_of(stream, "peer") && strcmp(text_of(stream, "peer"), source->name)))
+	if (number_of(stream, "sessions") || is_fed_elsewhere(console, source, stream))
 		return false;
 	if (system_call(target, "partition.show", json_pack("{s:s}", "name", name),
 			&partition, &err))
@@ -310,7 +327,7 @@ static int count_left(const struct managed_system *target, const char *name)
 }
 
 /* A console that died early left a shell, which no source feeds */
-static bool recover_shell(struct managed_system *source,
+static bool recover_shell(struct console *console, struct managed_system *source,
 			  struct managed_system *target, const char *name)
 {
 	json_t *list = list_streams(target);
@@ -318,7 +335,7 @@ static bool recover_shell(struct managed_system *source,
 	struct plan plan;
 	bool done = false;
 
-	if (!list || !is_abandoned(source, target, name, stream) || count_left(target, name) <= 0)
+	if (!list || !is_abandoned(console, source, target, name, stream) || count_left(target, name) <= 0)
 		goto free_list;
 	plan_for(&plan, source, target, stream ? text_of(stream, "stream_id") : "", name);
 	done = !remove_shell(&plan, stream);
@@ -357,7 +374,7 @@ static int recover_without_stream(struct console *console, struct managed_system
 		return recover_inactive(console, source, target, partition);
 	if (*text_of(partition, "departing"))
 		return recover_departed(console, source, target, partition);
-	if (target && recover_shell(source, target, name))
+	if (target && recover_shell(console, source, target, name))
 		return EXIT_DONE;
 	status = recover_arrived(console, source, target, name);
 	if (status != -ENOENT)

@@ -72,6 +72,7 @@ const struct rpc_param mgmt_create_params[] = {
 
 const struct rpc_param mgmt_reserve_params[] = {
 	COMMON_PARAMS,
+	{ "stream_id", .type = RPC_STREAM_ID },
 	{ "suspended", .type = RPC_BOOLEAN },
 	{ "content", RPC_OBJECT, .fields = content_fields },
 	{ "program", RPC_OBJECT, .fields = program_fields },
@@ -297,6 +298,7 @@ static struct partition_params get_common(const json_t *params, bool shell)
 		.granule = (uint32_t)rpc_get_u64(params, "granule",
 						 DEFAULT_GRANULE),
 		.shell = shell,
+		.reserved_for = shell ? rpc_get_stream_id(params, "stream_id") : 0,
 		.suspended = rpc_get_bool(params, "suspended", false),
 		.guest = json_object_get(params, "guest"),
 		.content = { .fd = -1 },
@@ -335,7 +337,9 @@ static int get_config(const json_t *params, struct partition_params *p,
 /* What changes is elsewhere */
 static json_t *get_description(const json_t *params)
 {
-	static const char *const others[] = { "config", "history", "arriving", "peer" };
+	static const char *const others[] = {
+		"config", "history", "arriving", "peer", "stream_id"
+	};
 	json_t *description = json_deep_copy(params);
 
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
@@ -443,12 +447,18 @@ void mgmt_partition_resume(struct rpc_request *req, const json_t *params, void *
 		hibernate_resume(p, req);
 }
 
+static bool is_shell_for(const struct partition *p, uint64_t stream_id)
+{
+	return p->state == PARTITION_SHELL && stream_id && p->reserved_for == stream_id;
+}
+
 void mgmt_partition_remove(struct rpc_request *req, const json_t *params,
 			   void *data)
 {
 	struct partition *p = mgmt_find_partition(req, params, data);
+	uint64_t id = rpc_get_stream_id(params, "stream_id");
 
-	if (p && inactive_may_remove(p, rpc_get_stream_id(params, "stream_id"), req))
+	if (p && (is_shell_for(p, id) || inactive_may_remove(p, id, req)))
 		partition_remove(p, req);
 }
 

@@ -84,7 +84,7 @@ static bool check_version(struct rpc_request *req, const json_t *params)
 }
 
 static bool check_partition(struct rpc_request *req, struct partition *p,
-			    const char *name, enum phyp_role role)
+			    const char *name, enum phyp_role role, uint64_t id)
 {
 	bool fits;
 
@@ -104,6 +104,9 @@ static bool check_partition(struct rpc_request *req, struct partition *p,
 			 role == PHYP_TARGET ? "target" : "source",
 			 role == PHYP_TARGET ? "a Shell" :
 			 "Running, Finished or Hibernated");
+	else if (role == PHYP_TARGET && p->reserved_for && p->reserved_for != id)
+		rpc_fail(req, RPC_STATE, "partition %s is reserved for stream %016" PRIx64, name,
+			 p->reserved_for);
 	else if (p->jobs)
 		rpc_fail(req, RPC_STATE, "partition %s: its memory is being worked on",
 			 name);
@@ -234,7 +237,7 @@ void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 	}
 	if (!check_version(req, params) || !check_migrations(req, system) ||
 	    !get_debug(req, params, system, &new) ||
-	    !check_partition(req, p, name, new.role))
+	    !check_partition(req, p, name, new.role, new.id))
 		return;
 	if (!check_suspend(req, params, p))
 		return;

@@ -374,6 +374,7 @@ void partition_make(struct system *system,
 	p->memory.fd = -1;
 	p->memory.bytes = params->bytes;
 	p->imaged = params->suspended;
+	p->reserved_for = params->reserved_for;
 	p->state = PARTITION_MAKING;
 	p->description = json_incref(params->description);
 	set_config(p, params);

@@ -77,6 +77,7 @@ struct partition_wait;
  * @description: what it was made from, for partition.describe
  * @config:	what moves as its profile, or NULL
  * @history:	of its moves, an array, or NULL
+ * @reserved_for: the stream that a shell is for; 0 = any
  * @inactive:	the migration that it is in without executing
  * @inactive_since: when that began, seconds since 1970
  */
@@ -120,6 +121,7 @@ struct partition {
 	json_t *description;
 	json_t *config;
 	json_t *history;
+	uint64_t reserved_for;
 	struct image_note inactive;
 	uint64_t inactive_since;
 };
@@ -137,6 +139,7 @@ bool partition_moving(const struct partition *p);
  * @bytes:	of memory
  * @granule:	of dirty tracking
  * @shell:	reserved for an arriving partition
+ * @reserved_for: in this stream, or 0: in any
  * @suspended:	which arrives as an image
  * @program:	checked by synthetic_create()
  * @guest:	in place of it, or NULL; a reference is taken
@@ -153,6 +156,7 @@ struct partition_params {
 	uint64_t bytes;
 	uint32_t granule;
 	bool shell;
+	uint64_t reserved_for;
 	bool suspended;
 	struct program program;
 	json_t *guest;

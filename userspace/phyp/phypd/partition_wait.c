@@ -95,6 +95,8 @@ json_t *partition_json(struct partition *p)
 		json_object_set_new(json, "problem", json_string(p->damaged));
 	if (json && p->note.type != IMAGE_NOTE_NONE)
 		set_migration(json, &p->note);
+	if (json && p->state == PARTITION_SHELL && p->reserved_for)
+		json_object_set_new(json, "reserved_for", rpc_json_stream_id(p->reserved_for));
 	if (json && inactive_migrating(p))
 		set_migration(json, &p->inactive);
 	if (json && p->home && p->home->ops->describe)
