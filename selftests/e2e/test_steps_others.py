@@ -193,6 +193,12 @@ def _():
         made = lab.a.phyp("partition.describe", name="app1")
         lab.a.phyp("partition.depart", peer="B", **ids)
         lab.b.phyp("partition.create", arriving=STREAM, peer="A", **made)
+        text = console("migrlpar", "-o", "s", "-m", "A", "-p", "app1", status=1)
+        assert codes(text) == ["HSCL05DF"] and "does not migrate" not in text, text
+        # Nor is it enough that some other system has nothing of it
+        text = blind(lab)("migrlpar", "-o", "r", "-m", "A", "-t", "A", "-p",
+                          "app1", status=1)
+        assert codes(text) == ["LPM0210"], text
         lab.b.phypd.stop()
         assert not os.path.exists(lab.b.phyp_path)
         text = console("migrlpar", "-o", "r", "-m", "A", "-t", "B", "-p",

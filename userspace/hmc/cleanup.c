@@ -528,6 +528,11 @@ int stop_move(struct console *console, struct managed_system *source,
 	stream = find_stream(list, "source", text_of(partition, "name"), NULL);
 	if (stream && !stream_is(stream, "Aborted"))
 		status = stop_stream(console, source, text_of(partition, "name"), stream);
+	else if (list && *text_of(partition, "departing"))
+		message("HSCL05DF",
+			"The migration of partition %s to system %s cannot be stopped: it is %s on system %s, and no mover is at work. Wait for its end, or, if it was interrupted, run migrlpar -o r.",
+			text_of(partition, "name"), text_of(partition, "peer"),
+			lpar_state(partition), source->name);
 	else if (list)
 		message("HSCL05DF",
 			"Partition %s on system %s is %s: it does not migrate, so there is nothing to stop.",

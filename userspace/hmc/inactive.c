@@ -285,10 +285,13 @@ int recover_inactive(struct console *console, struct managed_system *source,
 	struct plan plan;
 	int ret;
 
-	if (!target) {
+	if (!target || strcmp(target->name, peer)) {
 		message("LPM0210",
-			"Partition %s was to migrate to system %s, which the console file does not have: nothing was changed. Add it.",
-			text_of(partition, "name"), peer);
+			"Partition %s was to migrate to system %s, which %s: nothing was changed. %s.",
+			text_of(partition, "name"), peer,
+			target ? "-t does not name" : "the console file does not have",
+			target ? "Name that one, or none" :
+			"Add it, or, if it is another console's, name that with --ip");
 		return EXIT_FAILED;
 	}
 	plan_for(&plan, source, target, text_of(partition, "departing"),

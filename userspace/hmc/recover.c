@@ -119,9 +119,12 @@ static int recover_early(struct plan *plan, const struct managed_system *silent)
 static struct managed_system *find_peer(struct console *console,
 					struct managed_system *only, const json_t *of)
 {
-	struct managed_system *peer = console_find(console, text_of(of, "peer"));
+	const char *peer = text_of(of, "peer");
 
-	return only && peer != only ? NULL : peer;
+	/* One of another console may have the name of one here */
+	if (only)
+		return strcmp(only->name, peer) ? NULL : only;
+	return console_find(console, peer);
 }
 
 /* What is left on the target of a stream that its source does not know any more */
