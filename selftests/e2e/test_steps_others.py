@@ -251,6 +251,28 @@ def _():
         same(inventories.both(lab), before)
 
 
+@suite.test("an inactive migration waits its turn if another one was faster")
+def _():
+    pair = inventory.pair()
+    pair["B"]["num_inactive_migrations_supported"] = 1
+    with lpm.Lab(systems=pair) as lab:
+        before = inventories.both(lab)
+        interposer = interpose.Interposer(lab, describe(lab))
+        console = Console(lab, interposer.description)
+
+        def be_faster(call):
+            lab.b.phyp("partition.create", name="other", memory=MIB,
+                       arriving=STREAM, peer="C")
+
+        with interposer.fault(1, interpose.PASS, then=be_faster) as reached:
+            text = console("migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p",
+                           "app1", status=1)
+        assert reached == [Call("B", "partition.create")], reached
+        assert codes(text) == ["LPM0243"], text
+        lab.b.phyp("partition.remove", name="other", stream_id=STREAM)
+        same(inventories.both(lab), before)
+
+
 @suite.test("several are not queued for a system that supports no migration")
 def _():
     pair = inventory.pair()

@@ -99,6 +99,29 @@ static bool name_is_shown(const struct plan *plan)
 	       err.code != RPC_NOT_FOUND;
 }
 
+/* Has the target as many inactive migrations as it supports?  Then there will be place again */
+static bool is_full(const struct plan *plan)
+{
+	struct rpc_error err;
+	json_t *info = NULL;
+	bool full;
+
+	system_call(plan->target, "system.info", NULL, &info, &err);
+	full = json_object_get(info, "inactive_migrations_max") &&
+	       number_of(info, "inactive_migrations") >=
+	       number_of(info, "inactive_migrations_max");
+	json_decref(info);
+	return full;
+}
+
+static void make_message(const struct plan *plan, const char *what, const struct rpc_error *err)
+{
+	if (!plan->active && err->code == RPC_NOT_ENOUGH && is_full(plan))
+		place_message(plan->target, NULL, what, err);
+	else
+		call_message(plan->target, what, err);
+}
+
 /*
  * The partition keeps its id where that is free, unless the user chose one.
  * @params is consumed.
@@ -123,7 +146,7 @@ static int make_there(struct plan *plan, const char *method, const char *what,
 	}
 	json_decref(params);
 	if (ret)
-		call_message(plan->target, what, &err);
+		make_message(plan, what, &err);
 	/* Without an answer it may have been made */
 	plan->reserved = !ret || !err.code;
 	plan->target_lpar_id = number_of(answer, "lpar_id");
