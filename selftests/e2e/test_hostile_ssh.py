@@ -172,8 +172,9 @@ def _():
         login = reach.login("hscroot")
         transport = login.client.get_transport()
         library = reach.file("library.so", "no library", 0o755)
+        spool = reach.file("spool", "", 0o666)
         mine = reach.file("mine.json", json.dumps({"systems": [
-            {"name": "X", "socket": lab.a.phyp_path}]}), 0o644)
+            {"name": "X", "socket": lab.a.phyp_path}], "audit": spool}), 0o644)
         # The environment of commands is the shell's own
         channel = transport.open_session()
         channel.settimeout(lpm.PATIENCE_S)
@@ -195,6 +196,11 @@ def _():
         for line in ("lssyscfg -r sys --console " + mine, "lssyscfg -r sys --con=" + mine,
                      "migrlpar -o v -m X -t X -p x --console " + mine):
             assert told(login.run(line), line) == ["HSCL350B"], line
+            assert "refused command=" + line in reach.audit(), reach.audit()
+        # It is not looked at, and names no file that a record is added to
+        assert not os.path.getsize(spool)
+        for file in ("/etc/passwd", "/nowhere", "/dev/tty"):
+            assert told(login.run("lssyscfg -r sys --console " + file), file) == ["HSCL350B"]
         # Files, other ports, sockets, terminals of others
         try:
             paramiko.SFTPClient.from_transport(transport).listdir("/")

@@ -233,7 +233,8 @@ int console_open(const char *path, struct console *console)
 	char *text;
 
 	*console = (struct console) { .fd = -1 };
-	path = console_path(path);
+	/* A file that is not theirs to choose is not even opened; session_open() refuses */
+	path = console_path(session_is_restricted() ? NULL : path);
 	/* Not to wait for the writer of a FIFO */
 	console->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (console->fd < 0)
