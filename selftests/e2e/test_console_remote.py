@@ -77,7 +77,7 @@ def _():
         for method in ("partition.reserve", "stream.create", "start", "vios.attach",
                        "partition.create"):
             assert re.search(r"user=anna uid=\d+ from=127\.0\.0\.1:\d+ pid=\d+ "
-                             r"role=hmcoperator relay system=B (msp=\S+ )?method=%s error=0"
+                             r"role=hmcoperator end relay system=B (msp=\S+ )?method=%s (name=\"\w+\" )?error=0"
                              % re.escape(method), audit), (method, audit)
         assert "command=migrlpar -o m -m A -t B -p web1 -u anna --ip console2" in \
             two.here.audit()

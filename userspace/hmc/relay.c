@@ -121,6 +121,23 @@ static bool is_one_of(const char *const *methods, const char *name)
 	return false;
 }
 
+/* Of what it is about only a name of the form that partitions have: no line is forged */
+static void note_change(const struct managed_system *system, const struct msp *msp,
+			const json_t *params, const char *what, const json_t *outcome)
+{
+	const char *name = text_of(json_object_get(params, "params"), "name");
+	char error[32] = "";
+
+	if (outcome)
+		snprintf(error, sizeof(error), " error=%" PRId64,
+			 number_of(json_object_get(outcome, "error"), "error"));
+	if (!name_is_valid(name))
+		name = "";
+	session_note("%s relay system=%s%s%s method=%s%s%s%s%s", what, system->name,
+		     msp ? " msp=" : "", msp ? msp->name : "", text_of(params, "method"),
+		     *name ? " name=\"" : "", name, *name ? "\"" : "", error);
+}
+
 static json_t *call(struct console *console, const json_t *params)
 {
 	const struct managed_system *system = console_find(console, text_of(params, "system"));
@@ -142,11 +159,12 @@ static json_t *call(struct console *console, const json_t *params)
 		session_note("refused relay system=%s method=%s", system->name, method);
 		return failed(0, -EACCES, "%.64s is not for the task role hmcviewer", method);
 	}
+	/* Before it is done: whoever ends us meanwhile cannot keep it from the record */
+	if (changes)
+		note_change(system, msp, params, "begin", NULL);
 	outcome = forward(system, msp, params);
 	if (changes)
-		session_note("relay system=%s%s%s method=%s error=%" PRId64,
-			     system->name, msp ? " msp=" : "", msp ? msp->name : "", method,
-			     number_of(json_object_get(outcome, "error"), "error"));
+		note_change(system, msp, params, "end", outcome);
 	return outcome;
 }
 
