@@ -476,6 +476,14 @@ def _():
         text = anna("mkauthkeys -u anna --ip console2 --passwd s3cr3t", status=1)
         assert codes(text) == ["HSCL3653", "LPM0510"], text
         assert "s3cr3t" not in reach.audit() and "--passwd '***'" in reach.audit()
+        # Nor what getopt_long() takes for it, nor lines and commands that are refused
+        for line in ("mkauthkeys --ip '' -u anna --p s3cr3t", "mkauthkeys --pas=s3cr3t --ip x y",
+                     "mkauthkeys --ip console2 --passwd s3cr3t | cat", "chhmcusr -v s3cr3t",
+                     "mkauthkeys --passwd=s3cr3t > x", "mkhmcusr --passwd s3cr3t",
+                     "migrlpar --localpass s3cr3t x"):
+            anna.run(line)
+        assert "s3cr3t" not in reach.audit(), reach.audit()
+        assert "line='mkauthkeys --ip console2 --passwd' '***' why=" in reach.audit()
         public = anna("mkauthkeys -g").strip()
         other.login("anna")("mkauthkeys -a '%s'" % public)
         assert anna(test) == ""

@@ -103,10 +103,57 @@ static size_t quote(char *to, const char *word, size_t length)
 	return (size_t)(out - to);
 }
 
-/* Does what follows this word have to stay unknown? */
-static bool is_secret(const char *word)
+/* Options of which getopt_long() takes any beginning that is theirs alone */
+static const struct {
+	const char *name;
+	size_t least;
+} secrets[] = {
+	{ "--passwd", sizeof("--p") - 1 },
+	{ "--localpasswd", sizeof("--lo") - 1 },
+};
+
+/* Is this an option whose value has to stay unknown?  The length of its name, or 0 */
+static size_t secret_length(const char *word)
 {
-	return !strcmp(word, "--passwd") || !strcmp(word, "--localpasswd");
+	size_t length = strcspn(word, "= \t\n'\"\\");
+
+	for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
+		if (length >= secrets[i].least && length <= strlen(secrets[i].name) &&
+		    !strncmp(word, secrets[i].name, length))
+			return length;
+	return 0;
+}
+
+/* What is recorded of a word */
+static const char *shown(char **argv, int i)
+{
+	size_t length = i ? secret_length(argv[i - 1]) : 0;
+
+	if (length && !argv[i - 1][length])
+		return "***";
+	length = secret_length(argv[i]);
+	return length && argv[i][length] == '=' ? "--passwd=***" : argv[i];
+}
+
+/**
+ * audit_quote_line() - a line that is no command line, for a line of the record
+ * @line:	what was typed; nothing of it behind an option that names a password
+ *
+ * Return: as audit_quote().
+ */
+char *audit_quote_line(const char *line)
+{
+	const char *end = line;
+	char *known, *quoted;
+
+	while ((end = strstr(end, "--")) && !secret_length(end))
+		end += 2;
+	known = end ? strndup(line, (size_t)(end - line) + secret_length(end)) : strdup(line);
+	if (!known)
+		return NULL;
+	quoted = audit_quote(end ? 2 : 1, (char *[]){ known, (char *)"***", NULL });
+	free(known);
+	return quoted;
 }
 
 /**
@@ -127,9 +174,7 @@ char *audit_quote(int argc, char **argv)
 		return NULL;
 	text[0] = '\0';
 	for (int i = 0; i < argc; i++) {
-		word = i && is_secret(argv[i - 1]) ? "***" : argv[i];
-		if (!strncmp(word, "--passwd=", 9))
-			word = "--passwd=***";
+		word = shown(argv, i);
 		if (used + 4 > AUDIT_COMMAND_BYTES)
 			break;
 		if (i)

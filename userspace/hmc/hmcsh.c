@@ -283,7 +283,9 @@ static int unknown(struct shell *shell, char **words)
 		message("LPM0507",
 			"%s is a command of an HMC that this console does not have. Type help for those that it has.",
 			name);
-		session_refused(shell->file, words, "not a command of this console");
+		/* Some take a password, by options that are not known here */
+		session_refused(shell->file, (char *[]){ words[0], NULL },
+				"not a command of this console");
 		return STATUS_UNKNOWN;
 	}
 	message("LPM0502",
@@ -355,8 +357,7 @@ static void run_line(struct shell *shell, const char *text, size_t length)
 	if (!line || shell_parse(text, length, line, why)) {
 		message("LPM0503", "The line is refused, nothing of it was run: %s.",
 			line ? why : "there is no memory for it");
-		session_refused(shell->file, (char *[]){ (char *)text, NULL },
-				line ? why : "no memory");
+		session_refused_line(shell->file, text, line ? why : "no memory");
 		shell->status = EXIT_USAGE;
 		free(line);
 		return;

@@ -258,22 +258,12 @@ bool session_is_restricted(void)
 	return getauxval(AT_SECURE) || getenv(SESSION_SHELL);
 }
 
-/**
- * session_refused() - record a line that the shell did not run
- * @path:	of the console file, NULL = the default
- * @words:	what was typed, ended by NULL
- * @why:	it is refused
- */
-void session_refused(const char *path, char **words, const char *why)
+/* Takes @quoted over */
+static void record_refused(const char *path, char *quoted, const char *why)
 {
 	json_t *file = console_peek(path ? path : CONSOLE_FILE);
 	int fd = *text_of(file, "audit") ? audit_open(text_of(file, "audit")) : -1;
-	int count = 0;
-	char *quoted;
 
-	while (words[count])
-		count++;
-	quoted = audit_quote(count, words);
 	find_user();
 	find_origin();
 	audit_write(fd, "user=%s uid=%u from=%s pid=%d shell refused line=%s why=\"%s\"",
@@ -283,4 +273,30 @@ void session_refused(const char *path, char **words, const char *why)
 	if (fd >= 0)
 		close(fd);
 	json_decref(file);
+}
+
+/**
+ * session_refused() - record a command that the shell did not run
+ * @path:	of the console file, NULL = the default
+ * @words:	what was typed, ended by NULL
+ * @why:	it is refused
+ */
+void session_refused(const char *path, char **words, const char *why)
+{
+	int count = 0;
+
+	while (words[count])
+		count++;
+	record_refused(path, audit_quote(count, words), why);
+}
+
+/**
+ * session_refused_line() - record a line of which the shell ran nothing
+ * @path:	of the console file, NULL = the default
+ * @line:	what was typed
+ * @why:	it is refused
+ */
+void session_refused_line(const char *path, const char *line, const char *why)
+{
+	record_refused(path, audit_quote_line(line), why);
 }

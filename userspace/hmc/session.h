@@ -58,11 +58,13 @@ bool session_may_see(const char *system);
 const char *session_user(void);
 bool session_is_restricted(void);
 void session_refused(const char *path, char **words, const char *why);
+void session_refused_line(const char *path, const char *line, const char *why);
 
 /* audit.c */
 int audit_open(const char *path);
 void audit_write(int fd, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 char *audit_quote(int argc, char **argv);
+char *audit_quote_line(const char *line);
 
 #endif /* _HMC_SESSION_H */
