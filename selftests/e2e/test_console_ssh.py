@@ -6,6 +6,7 @@ A real sshd, the clients that such scripts use (paramiko, ssh(1), pexpect), and 
 that they type.
 """
 
+import concurrent.futures
 import json
 import os
 import re
@@ -497,6 +498,43 @@ def _():
         for host in ("-oProxyCommand=id", "a b", "x;id", ""):
             text = anna("mkauthkeys --test --ip '%s'" % host, status=1)
             assert codes(text) == ["LPM0001"], text
+
+
+@suite.test("keys of a user whose key has hmcsh as its command, and keys that come at once")
+def _():
+    with lpm.Lab() as lab, Reach(lab, shells={"anna": "/bin/sh"}) as reach:
+        path = reach.directory + "/home/anna/.ssh/authorized_keys"
+        with open(path, encoding="utf-8") as file:
+            first = 'command="%s" %s' % (reach.shell, file.read())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(first)
+        anna = reach.login("anna")
+        anna("mkauthkeys -r nothing", status=1)
+        assert codes(anna("id", status=127)) == ["LPM0502"]
+        key = reach.directory + "/home/anna/.ssh/id_ed25519"
+        added = key + "-added"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "mine",
+                        "-f", added], check=True)
+        with open(added + ".pub", encoding="utf-8") as file:
+            line = file.read().strip()
+        for _ in range(2):
+            anna("mkauthkeys -a '%s'" % line)
+        with open(path, encoding="utf-8") as file:
+            assert file.read() == '%srestrict,pty,command="%s" %s\n' % (
+                first, reach.shell, line)
+        other = reach.login("anna", added)
+        assert other("lssyscfg -r sys -F name") == "A\nB\n"
+        assert codes(other("id", status=127)) == ["LPM0502"]
+        anna("mkauthkeys -r mine")
+        with open(path, encoding="utf-8") as file:
+            assert file.read() == first
+        # None of those that are added at once is lost
+        bodies = ["ssh-ed25519 %s k%d" % ("A" * 40 + "%02d" % i, i) for i in range(12)]
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            list(pool.map(anna, ["mkauthkeys -a '%s'" % body for body in bodies]))
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        assert all(body + "\n" in text for body in bodies), text
 
 
 lpm.main(suite)

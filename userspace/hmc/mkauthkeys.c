@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,7 +26,8 @@
 #define KEY_BYTES	8192
 #define FILE_BYTES	(1U << 20)
 /* Of a key, whatever else sshd would allow it */
-#define KEY_OPTIONS	"restrict,pty "
+#define KEY_OPTIONS	"restrict,pty"
+#define OPTIONS_BYTES	(PATH_MAX + 64)
 
 /**
  * struct keys - the command line
@@ -35,6 +38,7 @@
  * @ip:		--ip
  * @user:	-u
  * @passwd:	--passwd was given
+ * @options:	of keys that are added, with a space
  */
 struct keys {
 	const char *add;
@@ -44,6 +48,7 @@ struct keys {
 	const char *ip;
 	const char *user;
 	bool passwd;
+	char options[OPTIONS_BYTES];
 };
 
 /* "TYPE BASE64 COMMENT", without options in front: they are not the user's to choose */
@@ -79,18 +84,63 @@ static size_t key_length(const char *key)
 	return key[length] ? length + 1 + strcspn(key + length + 1, " ") : length;
 }
 
-/* The key of a line of authorized_keys, behind our options; NULL: not one of ours */
-static const char *key_of(const char *line)
+/*
+ * A user whose login shell is another one is kept in hmcsh by the key's command: a key
+ * that is added from there is no way around it.
+ */
+static int make_options(struct keys *keys)
 {
-	if (!strncmp(line, KEY_OPTIONS, strlen(KEY_OPTIONS)))
-		line += strlen(KEY_OPTIONS);
-	return is_key(line) ? line : NULL;
+	const struct passwd *user = getpwuid(getuid());
+	const char *shell = user && user->pw_shell ? strrchr(user->pw_shell, '/') : NULL;
+	char path[PATH_MAX];
+	ssize_t length;
+	char *slash;
+
+	strcpy(keys->options, KEY_OPTIONS " ");
+	if (!getenv(SESSION_SHELL) || (shell && !strcmp(shell, "/hmcsh")))
+		return 0;
+	length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	if (length < 0)
+		return -errno;
+	path[length] = '\0';
+	slash = strrchr(path, '/');
+	if (!slash)
+		return -EINVAL;
+	*slash = '\0';
+	/* The user's shell looks at it once more */
+	for (const char *c = path; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("/._-+", *c))
+			return -EINVAL;
+	snprintf(keys->options, sizeof(keys->options), KEY_OPTIONS ",command=\"%s/hmcsh\" ",
+		 path);
+	return 0;
+}
+
+/* What stands behind a beginning, or NULL */
+static const char *behind(const char *line, const char *beginning)
+{
+	size_t length = strlen(beginning);
+
+	return strncmp(line, beginning, length) ? NULL : line + length;
+}
+
+/* The key of a line of authorized_keys, behind our options; NULL: not one of ours */
+static const char *key_of(const char *line, const struct keys *keys)
+{
+	const char *key = behind(line, keys->options);
+
+	if (!key)
+		key = behind(line, KEY_OPTIONS " ");
+	if (!key)
+		key = line;
+	return is_key(key) ? key : NULL;
 }
 
 /* Is this line what -a or -r is about? */
-static bool is_same(const char *line, const char *wanted)
+static bool is_same(const char *line, const struct keys *keys)
 {
-	const char *key = key_of(line), *comment;
+	const char *key = key_of(line, keys), *comment;
+	const char *wanted = keys->add ? keys->add : keys->remove;
 
 	if (!key)
 		return false;
@@ -151,13 +201,13 @@ static char *read_keys(int directory)
 	return text;
 }
 
-static bool has_key(const char *text, const char *wanted)
+static bool has_key(const char *text, const struct keys *keys)
 {
 	char *copy = strdup(text), *rest = copy, *line;
 	bool found = false;
 
 	while (!found && (line = strsep(&rest, "\n")))
-		found = is_same(line, wanted);
+		found = is_same(line, keys);
 	free(copy);
 	return found;
 }
@@ -174,10 +224,10 @@ static int write_keys(int directory, char *old, const struct keys *keys)
 	if (!file)
 		return -errno;
 	while ((line = strsep(&old, "\n")))
-		if (*line && (keys->add || !is_same(line, keys->remove)))
+		if (*line && (keys->add || !is_same(line, keys)))
 			fprintf(file, "%s\n", line);
 	if (keys->add)
-		fprintf(file, "%s%s\n", KEY_OPTIONS, keys->add);
+		fprintf(file, "%s%s\n", keys->options, keys->add);
 	ret = fflush(file) || ferror(file) || fsync(fd) ? -EIO : 0;
 	fclose(file);
 	if (!ret && renameat(directory, "authorized_keys.new", directory, "authorized_keys"))
@@ -191,7 +241,7 @@ static int change_file(int directory, const struct keys *keys)
 	char *old = read_keys(directory);
 	int ret = -EIO;
 
-	if (old && has_key(old, keys->add ? keys->add : keys->remove) == !!keys->add)
+	if (old && has_key(old, keys) == !!keys->add)
 		ret = 1;
 	else if (old)
 		ret = write_keys(directory, old, keys);
@@ -199,12 +249,17 @@ static int change_file(int directory, const struct keys *keys)
 	return ret;
 }
 
-static int change_keys(const struct keys *keys)
+static int change_keys(struct keys *keys)
 {
-	int directory = open_directory(keys->add), ret = directory;
+	int ret = make_options(keys), directory;
 
+	directory = ret ? ret : open_directory(keys->add);
+	ret = directory;
 	if (directory >= 0) {
-		ret = change_file(directory, keys);
+		/* Of two at once neither brings back what the other removed */
+		while ((ret = flock(directory, LOCK_EX)) && errno == EINTR)
+			;
+		ret = ret ? -errno : change_file(directory, keys);
 		close(directory);
 	}
 	/* Without a directory there is no key that could be removed */
