@@ -388,6 +388,34 @@ def _():
         anna("lssyscfg -r sys")
 
 
+@suite.test("a user of one end tidies up and stops at both, and sees one only")
+def _():
+    options = {"anna": {"resources": ["A"]}, "watch": {"resources": ["A"]}}
+    with lpm.Lab() as lab, Reach(lab, options=options) as reach:
+        root, anna, watch = [reach.login(n) for n in ("hscroot", "anna", "watch")]
+        move = make(lab)
+        root("migrlpar -o m -m A -t B -p %s --async" % move.name)
+        lpm.until("its end", lambda: lab.a.phyp("stream.list")["streams"][0]["state"] ==
+                  "Completed" and not lab.a.phyp("stream.list")["streams"][0]["sessions"])
+        lpm.until("tidied up", lambda: watch("lslparmigr -r lpar -m A -F name") ==
+                  "No results were found.\n")
+        lpm.until("at the target, too", lambda: watch("lslparmigr -r lpar -m A") and
+                  not lab.b.phyp("stream.list")["streams"])
+        assert not lab.a.phyp("stream.list")["streams"]
+        moves = lab.b.phyp("partition.history", name=move.name)["moves"]
+        assert moves[-1]["by"] == "watch", moves
+        assert watch("lssyscfg -r sys -F name") == "A\n"
+        # What is stopped leaves nothing
+        slow = make(lab, memory=64 * MIB, program=lpm.program(600, MIB))
+        root("migrlpar -o m -m A -t B -p %s --async --limit 1M" % slow.name)
+        assert lab.b.phyp("stream.list")["streams"]
+        anna("migrlpar -o s -m A -p " + slow.name)
+        assert not lab.b.phyp("stream.list")["streams"]
+        assert slow.name not in [p["name"] for p in
+                                 lab.b.phyp("partition.list")["partitions"]]
+        assert codes(anna("migrlpar -o v -m A -t B -p " + slow.name, status=1)) == ["HSCL350B"]
+
+
 @suite.test("a program with the group's rights lends them to users for the console's file only")
 def _():
     if lpm.SANITIZE:

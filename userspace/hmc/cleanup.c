@@ -13,7 +13,6 @@
 #include "common/util.h"
 #include "hmc/adapters.h"
 #include "hmc/cleanup.h"
-#include "hmc/mapping.h"
 #include "hmc/session.h"
 #include "hmc/step.h"
 
@@ -309,28 +308,18 @@ int finish(struct plan *plan, bool wait)
 
 /* ---- Moves that are found ---- */
 
-/**
- * find_target() - the system that knows a stream as its target
- * @console:	the console
- * @source:	is not it
- * @only:	no other is asked; NULL = all
- * @id:		of the stream
- * @silent:	set to a system that did not answer, and may be the one
- *
- * Return: the system, or NULL.
- */
-struct managed_system *find_target(struct console *console,
-				   const struct managed_system *source,
-				   const struct managed_system *only,
-				   const char *id,
-				   const struct managed_system **silent)
+/* As find_target(), among some systems */
+static struct managed_system *find_among(struct managed_system *systems, size_t count,
+					 const struct managed_system *source,
+					 const struct managed_system *only, const char *id,
+					 const struct managed_system **silent)
 {
 	struct rpc_error err;
 	json_t *stream;
 	bool target;
 
-	for (size_t i = 0; i < console->nsystems; i++) {
-		struct managed_system *system = &console->systems[i];
+	for (size_t i = 0; i < count; i++) {
+		struct managed_system *system = &systems[i];
 
 		if (system == source || (only && system != only))
 			continue;
@@ -347,16 +336,28 @@ struct managed_system *find_target(struct console *console,
 }
 
 /**
- * peer_is_hidden() - is a stream's other end a system that this user may not see?
+ * find_target() - the system that knows a stream as its target
  * @console:	the console
- * @stream:	as stream.list tells
+ * @source:	is not it
+ * @only:	no other is asked; NULL = all
+ * @id:		of the stream
+ * @silent:	set to a system that did not answer, and may be the one
+ *
+ * Also one that the user does not see: half of a move must not be forgotten.
+ *
+ * Return: the system, or NULL.
  */
-bool peer_is_hidden(struct console *console, const json_t *stream)
+struct managed_system *find_target(struct console *console,
+				   const struct managed_system *source,
+				   const struct managed_system *only,
+				   const char *id,
+				   const struct managed_system **silent)
 {
-	const char *peer = text_of(stream, "peer");
+	struct managed_system *target = find_among(console->systems, console->nsystems, source,
+						   only, id, silent);
 
-	return named_in(json_object_get(console->root, "systems"), peer) &&
-	       !console_find(console, peer);
+	return target ? target : find_among(console->hidden, console->nhidden, source, only,
+					    id, silent);
 }
 
 /**
@@ -420,7 +421,7 @@ void settle(struct console *console, struct managed_system *system)
 		target = find_target(console, system, NULL, text_of(stream, "stream_id"),
 				     &silent);
 		/* Left to a command, or a user, that reaches both ends */
-		if (!target && (silent || peer_is_hidden(console, stream)))
+		if (!target && silent)
 			continue;
 		plan_for(&plan, system, target, text_of(stream, "stream_id"),
 			 text_of(stream, "partition"));

@@ -20,7 +20,6 @@ struct managed_system *find_target(struct console *console,
 				   const struct managed_system *only,
 				   const char *id,
 				   const struct managed_system **silent);
-bool peer_is_hidden(struct console *console, const json_t *stream);
 void plan_for(struct plan *plan, struct managed_system *source,
 	      struct managed_system *target, const char *id,
 	      const char *partition);

@@ -257,6 +257,7 @@ void console_close(struct console *console)
 	if (console->fd >= 0)
 		close(console->fd);
 	free(console->systems);
+	free(console->hidden);
 	json_decref(console->root);
 	*console = (struct console) { .fd = -1 };
 }
@@ -343,6 +344,15 @@ void console_no_system(const struct console *console, const char *option, const 
 		option, name);
 }
 
+static void set_deadlines(struct managed_system *systems, size_t count, uint64_t deadline_ns)
+{
+	for (struct managed_system *s = systems; s < systems + count; s++) {
+		s->deadline_ns = deadline_ns;
+		for (size_t i = 0; i < s->nmsps; i++)
+			s->msps[i].deadline_ns = deadline_ns;
+	}
+}
+
 /**
  * console_set_deadline() - limit how long calls may take
  * @console:	the console
@@ -351,13 +361,8 @@ void console_no_system(const struct console *console, const char *option, const 
  */
 void console_set_deadline(struct console *console, uint64_t deadline_ns)
 {
-	for (size_t i = 0; i < console->nsystems; i++) {
-		struct managed_system *system = &console->systems[i];
-
-		system->deadline_ns = deadline_ns;
-		for (size_t j = 0; j < system->nmsps; j++)
-			system->msps[j].deadline_ns = deadline_ns;
-	}
+	set_deadlines(console->systems, console->nsystems, deadline_ns);
+	set_deadlines(console->hidden, console->nhidden, deadline_ns);
 }
 
 /**

@@ -80,6 +80,9 @@ struct managed_system {
  * struct console - the console file
  * @systems:	in the file's order
  * @nsystems:	how many
+ * @hidden:	those of the file that are not the user's: nobody names or lists them, but
+ *		what is left of a move from one of @systems is tidied up there, too
+ * @nhidden:	how many
  * @remotes:	other consoles whose systems are among them (hmc/remote.h)
  * @root:	the file as JSON; holds the strings
  * @fd:		the file; its lock keeps two commands from cleaning up at once
@@ -87,6 +90,8 @@ struct managed_system {
 struct console {
 	struct managed_system *systems;
 	size_t nsystems;
+	struct managed_system *hidden;
+	size_t nhidden;
 	struct remote *remotes;
 	json_t *root;
 	int fd;

@@ -122,17 +122,33 @@ static int refuse_role(void)
 	return refuse("its task role is hmcviewer, which may only list. A user with the task role hmcoperator may");
 }
 
+/* Systems that are not the user's are put aside */
+static int hide_systems(struct console *console)
+{
+	size_t left = 0;
+
+	console->hidden = calloc(console->nsystems + 1, sizeof(*console->hidden));
+	if (!console->hidden)
+		return -ENOMEM;
+	for (size_t i = 0; i < console->nsystems; i++) {
+		if (session_may_see(console->systems[i].name))
+			console->systems[left++] = console->systems[i];
+		else
+			console->hidden[console->nhidden++] = console->systems[i];
+	}
+	console->nsystems = left;
+	return 0;
+}
+
 /**
  * session_open() - the console file was read: may this user go on?
- * @console:	the console; systems that are not the user's are taken away
+ * @console:	the console; systems that are not the user's are hidden
  * @path:	of a file that the user chose, NULL = none
  *
  * Return: 0, or a negative errno; the user has been told, and it was recorded.
  */
 int session_open(struct console *console, const char *path)
 {
-	size_t left = 0;
-
 	if (open_audit(console->root)) {
 		session.refused = true;
 		return -EACCES;
@@ -145,10 +161,8 @@ int session_open(struct console *console, const char *path)
 		return refuse("--console is not for users of this shell; leave it out");
 	if (!role_may(session.rights.role, session.command))
 		return refuse_role();
-	for (size_t i = 0; i < console->nsystems; i++)
-		if (session_may_see(console->systems[i].name))
-			console->systems[left++] = console->systems[i];
-	console->nsystems = left;
+	if (hide_systems(console))
+		return refuse("there is no memory");
 	if (!session.began)
 		record("begin");
 	session.began = true;
