@@ -120,7 +120,7 @@ def _():
                   for a in v["adapters"] if "stream_id" in a]
         assert len(marked) == 2, marked
         console("migrlpar", "-o", "s", "-m", "A", "-p", "web1")
-        inventories_equal(inventories.both(lab), before)
+        inventories.check_same(lab, before)
         stream = begin_slow(lab, console, "web1")
         lab.a.msp("suspend", stream_id=stream)
         lpm.until("it goes on there", lambda:
@@ -167,17 +167,10 @@ def check_whole(lab, name, before):
     where = places(lab, name)
     assert len(where) == 1, (where, after)
     if where == ["A"]:
-        inventories_equal(after, before)
+        inventories.check_same(lab, before)
     else:
         inventories.check_migrated(name, before, after)
     return where[0]
-
-
-def inventories_equal(after, before):
-    for system in before:
-        for what in before[system]:
-            assert after[system][what] == before[system][what], \
-                (system, what, after[system][what], before[system][what])
 
 
 def sweep(active, fate):
@@ -200,7 +193,7 @@ def sweep(active, fate):
                 # Undone by the command itself, without help
                 assert done.returncode == 1, (call, done)
                 assert "injected" in done.stderr, done.stderr
-                inventories_equal(inventories.both(lab), before)
+                inventories.check_same(lab, before)
             recovered(console, lab, "lpar1")
             where = check_whole(lab, "lpar1", before)
             outcomes.append("%s %s: %s" % (call.system, call.method, where))

@@ -108,7 +108,7 @@ class Scene:
                   where[0].partition(NAME)["steps"] > steps)
         after = inventories.both(self.lab)
         if where[0] is self.lab.a:
-            assert after == self.before, (after, self.before)
+            inventories.check_same(self.lab, self.before)
         else:
             inventories.check_migrated(NAME, self.before, after)
         return where[0].name

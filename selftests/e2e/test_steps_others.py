@@ -48,13 +48,6 @@ def marked(system):
             for a in v["adapters"] if "stream_id" in a]
 
 
-def same(after, before):
-    for system in before:
-        for what in before[system]:
-            assert after[system][what] == before[system][what], \
-                (system, what, after[system][what], before[system][what])
-
-
 @suite.test("who stops it may not know the target: who began it cleans up there")
 def _():
     with lpm.Lab(systems=inventory.pair()) as lab:
@@ -67,7 +60,7 @@ def _():
         assert codes(done.stderr) == ["LPM0205"], done
         out, err = watching.communicate(timeout=lpm.PATIENCE_S)
         assert watching.returncode == 1 and "LPM0203" in err, (out, err)
-        same(inventories.both(lab), before)
+        inventories.check_same(lab, before)
 
 
 @suite.test("its config cannot be changed while it migrates")
@@ -81,7 +74,7 @@ def _():
             system.phyp.refused(lpm.STATE, "partition.configure", name="web1",
                                 config={"os": "changed"})
         console("migrlpar", "-o", "s", "-m", "A", "-p", "web1")
-        same(inventories.both(lab), before)
+        inventories.check_same(lab, before)
         lab.a.phyp("partition.configure", name="web1", config={"os": "changed"})
 
 
@@ -109,11 +102,10 @@ def _():
         interposer = interpose.Interposer(lab, describe(lab))
         changed_at(lab, interposer, "web1", Call("B", "stream.create"))
         changed_at(lab, interposer, "app1", Call("A", "partition.depart"))
-        after = inventories.both(lab)
         for name in ("web1", "app1"):
             config = before["A"]["partitions"][name]["config"]
             before["A"]["partitions"][name]["config"] = dict(config, os="x")
-        same(after, before)
+        inventories.check_same(lab, before)
 
 
 @suite.test("it is not recovered by who cannot ask the target")
@@ -132,9 +124,9 @@ def _():
         text = blind(lab)("migrlpar", "-o", "r", "-m", "A", "-p", "web1",
                           status=1)
         assert codes(text) == ["LPM0210"], text
-        same(inventories.both(lab), begun)
+        inventories.check_same(lab, begun)
         console("migrlpar", "-o", "r", "-m", "A", "-p", "web1")
-        same(inventories.both(lab), before)
+        inventories.check_same(lab, before)
 
 
 @suite.test("adapters whose arrival was never cleaned up leave with their partition")
@@ -171,7 +163,7 @@ def _():
         recover = ("migrlpar", "-o", "r", "-m", "A", "-t", "B", "-p", "app1")
         text = console(*recover, status=1)
         assert codes(text) == ["LPM0207"], text
-        same(inventories.both(lab), before)
+        inventories.check_same(lab, before)
         lab.a.phyp("partition.remove", name="app1")
         console(*recover)
         assert lab.b.partition_state("app1") == "Not Activated"
@@ -248,7 +240,7 @@ def _():
             console("migrlpar", "-o", "m", "-m", "A", "-t", "B", "-p", "web1",
                     status=1)
         assert reached == [Call("B", "partition.reserve")], reached
-        same(inventories.both(lab), before)
+        inventories.check_same(lab, before)
 
 
 @suite.test("an inactive migration waits its turn if another one was faster")
@@ -270,7 +262,7 @@ def _():
         assert reached == [Call("B", "partition.create")], reached
         assert codes(text) == ["LPM0243"], text
         lab.b.phyp("partition.remove", name="other", stream_id=STREAM)
-        same(inventories.both(lab), before)
+        inventories.check_same(lab, before)
 
 
 @suite.test("several are not queued for a system that supports no migration")

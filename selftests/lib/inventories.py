@@ -4,6 +4,7 @@
 import copy
 
 import inventory
+import lpm
 
 # What a system's answer has that no migration is about
 VOLATILE = {"pid", "steps", "steps_here", "dirty_rate", "written_since_resume",
@@ -25,6 +26,18 @@ def of(system):
 
 def both(lab):
     return {s.name: of(s) for s in lab.systems}
+
+
+def check_same(lab, before):
+    """Both systems are as they were; what a partition had is given back in a while."""
+    lpm.until("memory has been given back", lambda: all(
+        s.phyp("system.info")["memory_free"] == before[s.name]["memory_free"]
+        for s in lab.systems))
+    after = both(lab)
+    for system in before:
+        for what in before[system]:
+            assert after[system][what] == before[system][what], \
+                (system, what, after[system][what], before[system][what])
 
 
 def hosted(config):
