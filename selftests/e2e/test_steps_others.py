@@ -277,5 +277,32 @@ def _():
             text.stderr
 
 
+def restart(system):
+    """The platform crashes, and is started with its description again."""
+    system.mspd.kill()
+    system.phypd.kill()
+    system.start()
+
+
+@suite.test("a platform that starts again does not make what has left, or may have")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab:
+        console = Console(lab)
+        move = ("-m", "A", "-t", "B")
+        console("migrlpar", "-o", "m", *move, "-p", "web1")
+        console("migrlpar", "-o", "m", *move, "-p", "app1")
+        console("migrlpar", "-o", "m", *move, "-p", "db1", "--async",
+                "--limit", "1M")
+        restart(lab.a)
+        assert not inventories.of(lab.a)["partitions"], "it is on both"
+        # Its migration was given up before the next crash
+        console("migrlpar", "-o", "m", "-m", "B", "-t", "A", "-p", "web1")
+        console("migrlpar", "-o", "m", *move, "-p", "web1", "--async",
+                "--limit", "1M")
+        console("migrlpar", "-o", "s", "-m", "A", "-p", "web1")
+        restart(lab.a)
+        assert set(inventories.of(lab.a)["partitions"]) == {"web1"}
+
+
 if __name__ == "__main__":
     lpm.main(suite)

@@ -10,6 +10,7 @@
 #include "phyp/phypd/history.h"
 #include "phyp/phypd/inactive.h"
 #include "phyp/phypd/inventory.h"
+#include "phyp/phypd/left.h"
 
 #define DEFAULT_MAX	16
 
@@ -96,6 +97,8 @@ bool inactive_may_remove(struct partition *p, uint64_t stream_id,
 void inactive_depart(struct partition *p, uint64_t stream_id, const char *peer,
 		     struct rpc_request *req)
 {
+	int ret;
+
 	if (p->inactive.type == IMAGE_NOTE_DEPARTING && p->inactive.stream_id == stream_id) {
 		rpc_reply(req, NULL);
 		return;
@@ -109,6 +112,12 @@ void inactive_depart(struct partition *p, uint64_t stream_id, const char *peer,
 	}
 	if (inactive_is_full(p->system, req))
 		return;
+	ret = left_note(p->system, p->name);
+	if (ret) {
+		rpc_fail(req, RPC_FAILED, "partition %s: that it leaves is not noted: %s", p->name,
+			 strerror(-ret));
+		return;
+	}
 	p->inactive.type = IMAGE_NOTE_DEPARTING;
 	p->inactive.stream_id = stream_id;
 	strncpy(p->inactive.peer, peer, sizeof(p->inactive.peer) - 1);
@@ -132,6 +141,7 @@ static bool is_in(struct partition *p, uint64_t stream_id, enum image_note_type 
 static void end(struct partition *p, bool completed, struct rpc_request *req)
 {
 	history_add_inactive(p, completed);
+	left_forget(p->system, p->name);
 	log_info("partition %s: stream %016" PRIx64 ": %s", p->name, p->inactive.stream_id,
 		 completed ? "arrived" : "does not migrate");
 	p->inactive = (struct image_note) { .type = IMAGE_NOTE_NONE };

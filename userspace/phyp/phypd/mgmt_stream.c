@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "phyp/phypd/device.h"
 #include "phyp/phypd/hibernate.h"
+#include "phyp/phypd/left.h"
 #include "phyp/phypd/stream.h"
 #include "vasi_codec.h"
 
@@ -254,9 +255,13 @@ void mgmt_stream_create(struct rpc_request *req, const json_t *params,
 			sizeof(p->note.peer) - 1);
 	new.lpar = p->lpar;
 	new.vdev = device->vdev;
-	ret = stream_make(system, p, device, &new,
-			  rpc_get_u64(params, "park_timeout_ms", 0), &s);
+	ret = new.role == PHYP_SOURCE ? left_note(system, p->name) : 0;
+	if (!ret)
+		ret = stream_make(system, p, device, &new,
+				  rpc_get_u64(params, "park_timeout_ms", 0), &s);
 	if (ret) {
+		if (new.role == PHYP_SOURCE)
+			left_forget(system, p->name);
 		explain(req, ret, &new, p, device);
 		return;
 	}

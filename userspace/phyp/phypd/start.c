@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "phyp/phypd/inventory.h"
+#include "phyp/phypd/left.h"
 #include "phyp/phypd/partition.h"
 
 /**
@@ -78,14 +79,17 @@ static void made(void *ctx, const json_t *result, const struct rpc_error *err)
 		mgmt_partition_activate(req, described(start), start->system);
 }
 
-/* What it was suspended as is there already */
-static bool is_there(const struct start *start)
+/* It is there already, as it was suspended; or it may run elsewhere */
+static bool is_elsewhere(const struct start *start)
 {
 	const char *name = rpc_get_string(described(start), "name", "");
 
-	if (!partition_find(start->system, name))
+	if (partition_find(start->system, name))
+		log_info("partition %s: is there, suspended: not made anew", name);
+	else if (left_is_noted(start->system, name))
+		log_warning("partition %s: has migrated, or was about to: not made anew", name);
+	else
 		return false;
-	log_info("partition %s: is there, suspended: not made anew", name);
 	return true;
 }
 
@@ -94,7 +98,7 @@ static void make_next(struct start *start)
 	struct rpc_request *req;
 	json_t *params;
 
-	while (described(start) && is_there(start))
+	while (described(start) && is_elsewhere(start))
 		start->next++;
 	if (!described(start)) {
 		end(start, 0);

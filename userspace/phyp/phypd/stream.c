@@ -12,6 +12,7 @@
 #include "common/util.h"
 #include "phyp/phypd/history.h"
 #include "phyp/phypd/inventory.h"
+#include "phyp/phypd/left.h"
 #include "phyp/phypd/stream.h"
 #include "vasi_codec.h"
 
@@ -396,6 +397,8 @@ void streams_state_changed(void *ctx, struct phyp_stream *stream,
 			continue;
 		if (new == VASI_STATE_COMPLETED || new == VASI_STATE_ABORTED)
 			history_add_stream(s);
+		if (new == (s->role == PHYP_SOURCE ? VASI_STATE_ABORTED : VASI_STATE_COMPLETED))
+			left_forget(system, s->partition->name);
 		partition_stream(s->partition, s->id, new);
 		partition_wake(s->partition);
 	}
