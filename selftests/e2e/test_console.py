@@ -489,14 +489,14 @@ def _():
         assert console("lslparmigr", "-r", "lpar", "-m", "A") == \
             "name=a b;c,lpar_id=1,migration_state=Not Migrating\n"
         assert console("lslparmigr", "-r", "lpar", "-m", "A", "-F",
-                       "name,dest_sys_name,lpar_id") == "a b;c,,1\n"
+                       "name,dest_sys_name,lpar_id") == "a b;c,null,1\n"
         for name in ("lslparmigr", "lssyscfg"):
             assert console(name, "-r", "lpar", "-m", "A", "--filter",
                            "lpar_names=x,y", "-F", "name", "--header") == \
                 "No results were found.\n"
         assert console("lssyscfg", "-r", "lpar", "-m", "A", "--filter",
                        "lpar_ids=1,101", "-F", "name,msp,lpar_env,state") == \
-            "vios-A,1,vioserver,Running\na b;c,,aixlinux,Running\n"
+            "vios-A,1,vioserver,Running\na b;c,null,aixlinux,Running\n"
         lab.a.phypd.kill()
         assert console("lssyscfg", "-r", "sys", "-F", "name,state") == \
             "A,No Connection\nB,Operating\n"

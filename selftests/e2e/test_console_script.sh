@@ -178,9 +178,9 @@ lists_partitions()
 name=web2,lpar_id=2,migration_state=Not Migrating'
 	# A value that there is not is empty; as clients of the HMC ask
 	is "$(hmc 'lssyscfg -r lpar -m A -F name,state,lpar_id,msp,rmc_state,lpar_env,curr_profile,uuid')" \
-		'vios-A,Running,101,1,none,vioserver,,
-web1,Not Activated,1,,none,aixlinux,,
-web2,Not Activated,2,,none,aixlinux,,'
+		'vios-A,Running,101,1,none,vioserver,null,null
+web1,Not Activated,1,null,none,aixlinux,null,null
+web2,Not Activated,2,null,none,aixlinux,null,null'
 	is "$(hmc 'lslparmigr -r lpar -m A --filter lpar_names=web2 -F name')" web2
 	is "$(hmc 'lslparmigr -r lpar -m A --filter lpar_ids=1,2 -F name')" 'web1
 web2'

@@ -86,7 +86,7 @@ def compare_values(text, objects):
     """-F --header has the columns of all that any object has."""
     header, *rows = csv.reader(text.splitlines())
     assert set(header) == {key for entry in objects for key in entry}, header
-    assert rows == [[entry.get(key, "") for key in header] for entry in objects]
+    assert rows == [[entry.get(key, "null") for key in header] for entry in objects]
 
 
 def attributes(line):

@@ -92,12 +92,19 @@ static void print_value(const char *name, const char *value, char separator)
 		putchar('"');
 }
 
-/* A record's value, or without one the name itself, for --header */
+/*
+ * A record's value; "null", as on the HMC, where it has none, so that scripts find the
+ * next one in its place.  Without a record the name itself, for --header.
+ */
 static void print_field(const char *name, const json_t *record, char separator, bool first)
 {
+	const char *value = name;
+
+	if (record)
+		value = json_object_get(record, name) ? text_of(record, name) : "null";
 	if (!first)
 		putchar(separator);
-	print_value(NULL, record ? text_of(record, name) : name, separator);
+	print_value(NULL, value, separator);
 }
 
 static void print_values(const char *fields, const struct attributes *known,
