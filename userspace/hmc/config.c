@@ -321,6 +321,21 @@ struct managed_system *console_find(struct console *console, const char *name)
 }
 
 /**
+ * console_find_peer() - find the other end of a move by the name that its system has
+ * @console:	the console
+ * @name:	of the other system
+ *
+ * Return: the system, also one that the user does not see, or NULL.
+ */
+struct managed_system *console_find_peer(struct console *console, const char *name)
+{
+	for (size_t i = 0; i < console->nhidden; i++)
+		if (!strcmp(console->hidden[i].name, name))
+			return &console->hidden[i];
+	return find_named(console, name);
+}
+
+/**
  * console_no_system() - tell the user that console_find() found nothing
  * @console:	the console
  * @option:	which names the system

@@ -140,6 +140,7 @@ int console_reopen(struct console *console);
 void console_close(struct console *console);
 json_t *console_peek(const char *path);
 struct managed_system *console_find(struct console *console, const char *name);
+struct managed_system *console_find_peer(struct console *console, const char *name);
 void console_no_system(const struct console *console, const char *option, const char *name);
 void console_set_deadline(struct console *console, uint64_t deadline_ns);
 int console_lock(struct console *console, bool wait);

@@ -280,7 +280,7 @@ int recover_inactive(struct console *console, struct managed_system *source,
 		     struct managed_system *only, const json_t *partition)
 {
 	const char *peer = text_of(partition, "peer");
-	struct managed_system *target = only ? only : console_find(console, peer);
+	struct managed_system *target = only ? only : console_find_peer(console, peer);
 	int status = EXIT_FAILED;
 	struct plan plan;
 	int ret;

@@ -124,7 +124,7 @@ static struct managed_system *find_peer(struct console *console,
 	/* One of another console may have the name of one here */
 	if (only)
 		return strcmp(only->name, peer) ? NULL : only;
-	return console_find(console, peer);
+	return console_find_peer(console, peer);
 }
 
 /* What is left on the target of a stream that its source does not know any more */
