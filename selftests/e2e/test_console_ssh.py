@@ -10,6 +10,7 @@ import concurrent.futures
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -377,7 +378,16 @@ def _():
                 (user, what, audit)
         assert re.search(r"user=watch uid=\d+ from=local pid=\d+ role=hmcviewer refused ",
                          audit), audit
-        # What cannot be recorded is not done
+        # What cannot be recorded is not done, as with a file that grows no more
+        def full():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        for user in ("anna", "watch"):
+            argv[4] = str(reach.users[user][0])
+            done = subprocess.run(argv + ["lssyscfg", "-r", "sys"], env=env, preexec_fn=full,
+                                  restore_signals=False, capture_output=True, text=True,
+                                  check=False)
+            assert done.returncode == 1 and not done.stdout, done
+            assert codes(done.stderr) == ["LPM0504"], done
         os.unlink(reach.audit_path)
         assert codes(anna("lssyscfg -r sys", status=1)) == ["LPM0504"]
         os.symlink(reach.directory + "/other", reach.audit_path)

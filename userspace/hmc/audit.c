@@ -44,14 +44,17 @@ int audit_open(const char *path)
  * audit_write() - add a line
  * @fd:		of audit_open(), negative = only to the system's log
  * @fmt:	without time and newline; printable
+ *
+ * Return: 0 or a negative errno: it is not in the file.
  */
-void audit_write(int fd, const char *fmt, ...)
+int audit_write(int fd, const char *fmt, ...)
 {
 	char line[AUDIT_LINE_BYTES];
 	struct timespec now;
 	struct tm tm;
 	size_t used;
 	va_list ap;
+	int ret;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
@@ -66,9 +69,12 @@ void audit_write(int fd, const char *fmt, ...)
 	closelog();
 	strcat(line, "\n");
 	/* One write a line, so that lines of several commands do not mix */
-	if (fd >= 0 && write(fd, line, strlen(line)) < 0)
-		syslog(LOG_AUTHPRIV | LOG_ERR, "the audit file cannot be written: %s",
-		       strerror(errno));
+	errno = ENOSPC;
+	if (fd < 0 || write(fd, line, strlen(line)) == (ssize_t)strlen(line))
+		return 0;
+	ret = -errno;
+	syslog(LOG_AUTHPRIV | LOG_ERR, "the audit file cannot be written: %s", strerror(-ret));
+	return ret;
 }
 
 /* Bytes that a word is made of as they are: no quotes are needed */

@@ -122,8 +122,8 @@ static bool is_one_of(const char *const *methods, const char *name)
 }
 
 /* Of what it is about only a name of the form that partitions have: no line is forged */
-static void note_change(const struct managed_system *system, const struct msp *msp,
-			const json_t *params, const char *what, const json_t *outcome)
+static int note_change(const struct managed_system *system, const struct msp *msp,
+		       const json_t *params, const char *what, const json_t *outcome)
 {
 	const char *name = text_of(json_object_get(params, "params"), "name");
 	char error[32] = "";
@@ -133,9 +133,10 @@ static void note_change(const struct managed_system *system, const struct msp *m
 			 number_of(json_object_get(outcome, "error"), "error"));
 	if (!name_is_valid(name))
 		name = "";
-	session_note("%s relay system=%s%s%s method=%s%s%s%s%s", what, system->name,
-		     msp ? " msp=" : "", msp ? msp->name : "", text_of(params, "method"),
-		     *name ? " name=\"" : "", name, *name ? "\"" : "", error);
+	return session_note("%s relay system=%s%s%s method=%s%s%s%s%s", what, system->name,
+			    msp ? " msp=" : "", msp ? msp->name : "",
+			    text_of(params, "method"), *name ? " name=\"" : "", name,
+			    *name ? "\"" : "", error);
 }
 
 static json_t *call(struct console *console, const json_t *params)
@@ -160,8 +161,8 @@ static json_t *call(struct console *console, const json_t *params)
 		return failed(0, -EACCES, "%.64s is not for the task role hmcviewer", method);
 	}
 	/* Before it is done: whoever ends us meanwhile cannot keep it from the record */
-	if (changes)
-		note_change(system, msp, params, "begin", NULL);
+	if (changes && note_change(system, msp, params, "begin", NULL))
+		return failed(0, -EIO, "%.64s cannot be recorded there, and is not done", method);
 	outcome = forward(system, msp, params);
 	if (changes)
 		note_change(system, msp, params, "end", outcome);

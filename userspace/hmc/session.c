@@ -83,6 +83,15 @@ static const char *words(void)
 	return session.line ? session.line : session.command;
 }
 
+static int not_recorded(int ret)
+{
+	message("LPM0504",
+		"The audit file %.256s cannot be written: %s; what is not recorded is not done. Make it, for the console's users to write.",
+		text_of(session.root, "audit"), strerror(-ret));
+	session.refused = true;
+	return -EACCES;
+}
+
 static int open_audit(const json_t *root)
 {
 	const char *path = text_of(root, "audit");
@@ -90,19 +99,15 @@ static int open_audit(const json_t *root)
 	if (!*path || session.audit >= 0)
 		return 0;
 	session.audit = audit_open(path);
-	if (session.audit >= 0)
-		return 0;
-	message("LPM0504",
-		"The audit file %.256s cannot be written: %s; what is not recorded is not done. Make it, for the console's users to write.",
-		path, strerror(-session.audit));
-	return session.audit;
+	return session.audit < 0 ? session.audit : 0;
 }
 
-static void record(const char *what)
+static int record(const char *what)
 {
-	audit_write(session.audit, "user=%s uid=%u from=%s pid=%d role=%s %s command=%s",
-		    session.user, getuid(), session.from, (int)getpid(),
-		    role_name(session.rights.role), what, words());
+	return audit_write(session.audit,
+			   "user=%s uid=%u from=%s pid=%d role=%s %s command=%s",
+			   session.user, getuid(), session.from, (int)getpid(),
+			   role_name(session.rights.role), what, words());
 }
 
 static int refuse(const char *why)
@@ -149,13 +154,14 @@ static int hide_systems(struct console *console)
  */
 int session_open(struct console *console, const char *path)
 {
-	if (open_audit(console->root)) {
-		session.refused = true;
-		return -EACCES;
-	}
-	session.opened = true;
+	int ret;
+
 	json_decref(session.root);
 	session.root = json_incref(console->root);
+	ret = open_audit(console->root);
+	if (ret)
+		return not_recorded(ret);
+	session.opened = true;
 	session.rights = users_find(console->root, session.user, !getuid());
 	if (path && session_is_restricted())
 		return refuse("--console is not for users of this shell; leave it out");
@@ -163,17 +169,18 @@ int session_open(struct console *console, const char *path)
 		return refuse_role();
 	if (hide_systems(console))
 		return refuse("there is no memory");
-	if (!session.began)
-		record("begin");
+	ret = session.began ? 0 : record("begin");
 	session.began = true;
-	return 0;
+	return ret ? not_recorded(ret) : 0;
 }
 
 /**
  * session_note() - record something that a command did
  * @fmt:	as for printf
+ *
+ * Return: 0 or a negative errno: it is not in the audit file.
  */
-void session_note(const char *fmt, ...)
+int session_note(const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -181,7 +188,7 @@ void session_note(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	record(text);
+	return record(text);
 }
 
 /* What never came as far as the console: wrong usage, mostly */

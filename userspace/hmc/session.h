@@ -50,7 +50,7 @@ bool role_may(enum task_role role, const char *command);
 /* session.c */
 void session_begin(const char *command, int argc, char **argv);
 int session_open(struct console *console, const char *path);
-void session_note(const char *fmt, ...)
+int session_note(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));
 int session_end(int status);
 bool session_may_change(void);
@@ -62,7 +62,7 @@ void session_refused_line(const char *path, const char *line, const char *why);
 
 /* audit.c */
 int audit_open(const char *path);
-void audit_write(int fd, const char *fmt, ...)
+int audit_write(int fd, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 char *audit_quote(int argc, char **argv);
 char *audit_quote_line(const char *line);
