@@ -501,8 +501,17 @@ def _():
         anna("mkauthkeys -r 'anna@desk'")
         assert authorized() == before
         assert codes(anna("mkauthkeys -r 'anna@desk'", status=1)) == ["LPM0509"]
-        # ~/.ssh that leads elsewhere is not followed
+        # What lies where the new file is to be is not written to, nor waited for
         home = reach.directory + "/home/anna/"
+        audit = reach.audit()
+        os.link(reach.audit_path, home + ".ssh/authorized_keys.new")
+        anna("mkauthkeys -a '%s'" % line)
+        assert reach.audit().startswith(audit)
+        os.mkfifo(home + ".ssh/authorized_keys.new", 0o666)
+        os.chown(home + ".ssh/authorized_keys.new", reach.users["anna"][0], lpm.GROUP)
+        anna("mkauthkeys -r anna@desk")
+        assert authorized() == before
+        # ~/.ssh that leads elsewhere is not followed
         os.rename(home + ".ssh", home + "kept")
         os.symlink("../watch/.ssh", home + ".ssh")
         assert codes(anna("mkauthkeys -a '%s'" % line, status=1)) == ["LPM0509"]

@@ -215,12 +215,15 @@ static bool has_key(const char *text, const struct keys *keys)
 /* The new file takes the old one's place as a whole */
 static int write_keys(int directory, char *old, const struct keys *keys)
 {
-	int fd = openat(directory, "authorized_keys.new",
-			O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+	FILE *file;
 	char *line;
-	int ret;
+	int fd, ret;
 
+	/* What one that was killed left; or what somebody put there, and is not written to */
+	unlinkat(directory, "authorized_keys.new", 0);
+	fd = openat(directory, "authorized_keys.new",
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!file)
 		return -errno;
 	while ((line = strsep(&old, "\n")))
