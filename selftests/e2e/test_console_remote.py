@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Moves to systems of another console: --ip and -u, over SSH on both sides."""
 
+import concurrent.futures
 import os
 import re
+import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -113,6 +115,37 @@ def _():
         assert slow.runs_on() == ["A"]
         for system in lab.systems:
             assert not system.phyp("stream.list")["streams"], system.name
+
+
+@suite.test("a query here tidies up first: the move ends there all the same")
+def _():
+    with lpm.Lab(systems=inventory.pair()) as lab, Two(lab) as two:
+        anna = two.here.login("anna")
+        before = inventories.both(lab)
+        pids = []
+
+        def pause():
+            found = re.findall(r"pid=(\d+) role=hmcoperator begin command=migrlpar",
+                               two.here.audit())
+            streams = lab.a.phyp("stream.list")["streams"]
+            if found and streams and streams[0]["state"] not in ("Enabled", "Completed"):
+                os.kill(int(found[-1]), signal.SIGSTOP)
+                pids.append(int(found[-1]))
+            return pids
+
+        def ended():
+            return not lab.a.phyp("stream.list")["streams"] or \
+                anna("lslparmigr -r lpar -m A") is None
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            moved = pool.submit(two.here.login("anna"),
+                                LINE % ("m", "web1", "anna", "console2", "--limit 20M"))
+            lpm.until("it moves", pause)
+            lpm.until("a query forgets it here", ended)
+            assert lab.b.phyp("stream.list")["streams"]
+            os.kill(pids[0], signal.SIGCONT)
+            moved.result(lpm.PATIENCE_S)
+        assert not lab.b.phyp("stream.list")["streams"]
+        inventories.check_migrated("web1", before, inventories.both(lab))
 
 
 @suite.test("hmcrelay forwards every method that the console calls")
