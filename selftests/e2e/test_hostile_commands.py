@@ -622,9 +622,17 @@ RESULTS = [7, [], {}, "text", None, {"partitions": 7, "streams": "x"},
            {"partitions": [PARTITION], "name": PARTITION["name"],
             "streams": [{"stream_id": "z" * 9999, "role": "source",
                          "state": "Completed", "partition": "\n" * 99}]}]
+# Of which much is believed, and told with -v
+BELIEVED = [
+    {"partitions": [dict(PARTITION, lpar_id=7)], "state": "Aborted",
+     "streams": [{"stream_id": "1" * 16, "role": "source", "state": "Aborted",
+                  "partition": PARTITION["name"]}]},
+    {"described": True, "partitions": [{"name": "red", "lpar_id": 7, "state": "Running"}],
+     "config": {"os": "AIX", "os_version": "9.9\x1b[31m", "lpar_env": "aixlinux",
+                "curr_profile": "p", "profiles": [{"name": "p"}]}}]
 LIES = [b"", b"\n", b"no JSON\n", b"[" * 99999 + b"\n", b"x" * (3 * MIB)] + [
     json.dumps({"jsonrpc": "2.0", "id": 1, "result": r}).encode() + b"\n"
-    for r in RESULTS]
+    for r in RESULTS + BELIEVED]
 
 
 @suite.test("a system or a mover that answers nonsense harms nobody")
@@ -666,6 +674,11 @@ def _():
                                    "-t", target, "-p", move.name)
                 assert done.returncode == 1, (operation, lie[:99], done)
                 assert codes(done.stderr), done.stderr
+            for operation in "vmsr":
+                done = console.run("migrlpar", "-o", operation, "-m", "L", "--id", "7",
+                                   *(["-t", "B", "-v"] if operation in "vm" else []))
+                assert done.returncode == 1 and codes(done.stderr), (operation, lie[:99], done)
+                assert "\x1b" not in done.stdout + done.stderr, (operation, done)
             done = console.run("migrlpar", "-o", "s", "-m", "L", "-p",
                                move.name)
             assert done.returncode == 1 and codes(done.stderr), done

@@ -14,12 +14,14 @@
 #define NOTICE_BYTES	2048
 
 /**
- * vnotice() - as notice(), with the arguments in a list
+ * vprint_line() - print a line, none of which reaches a terminal as it is
+ * @file:	where to
  * @prefix:	stands in front, with its separator
- * @fmt:	as for printf
+ * @fmt:	as for printf, without newline; what is not printable ASCII is shown as
+ *		"?", and what is longer than 2 KiB is cut
  * @ap:		its arguments
  */
-void vnotice(const char *prefix, const char *fmt, va_list ap)
+void vprint_line(FILE *file, const char *prefix, const char *fmt, va_list ap)
 {
 	char text[NOTICE_BYTES];
 
@@ -28,7 +30,18 @@ void vnotice(const char *prefix, const char *fmt, va_list ap)
 	for (char *c = text; *c; c++)
 		if (!isprint((unsigned char)*c))
 			*c = '?';
-	fprintf(stderr, "%s%s\n", prefix, text);
+	fprintf(file, "%s%s\n", prefix, text);
+}
+
+/**
+ * vnotice() - as notice(), with the arguments in a list
+ * @prefix:	stands in front, with its separator
+ * @fmt:	as for printf
+ * @ap:		its arguments
+ */
+void vnotice(const char *prefix, const char *fmt, va_list ap)
+{
+	vprint_line(stderr, prefix, fmt, ap);
 }
 
 /**

@@ -9,11 +9,14 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #define TEXT_MAX_BYTES	4096		/* of an argument or a setting */
 
 void notice(const char *prefix, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+void vprint_line(FILE *file, const char *prefix, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
 void vnotice(const char *prefix, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 bool has_control(const char *text);

@@ -272,8 +272,11 @@ bool flag_of(const json_t *object, const char *name)
 	return json_is_true(json_object_get(object, name));
 }
 
+/* What has no usable name, a system has made up: it is printed, and in the record */
 static bool matches(const json_t *partition, const struct partition_key *key)
 {
+	if (!name_is_valid(text_of(partition, "name")))
+		return false;
 	if (key->name)
 		return !strcmp(text_of(partition, "name"), key->name);
 	return number_of(partition, "lpar_id") == key->id;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/notice.h"
 #include "common/util.h"
 #include "hmc/console.h"
 #include "hmc/described.h"
@@ -28,11 +29,9 @@ void passed(const struct validation *v, const char *fmt, ...)
 
 	if (!v->verbose)
 		return;
-	fputs("passed: ", stdout);
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	vprint_line(stdout, "passed: ", fmt, ap);
 	va_end(ap);
-	putchar('\n');
 }
 
 /**
