@@ -245,7 +245,8 @@ void probe_pong(struct probe *p)
 {
 	uint64_t ns = now_ns() - p->ping_ns;
 
-	if (!p->source || !p->ping_ns || p->begun || p->ended)
+	/* One that has failed may still have connections, for a moment */
+	if (!p->source || !p->ping_ns || p->begun || p->answered)
 		return;
 	p->rtt_ns = p->rtt_ns ? min(p->rtt_ns, ns) : ns;
 	p->ping_ns = 0;
