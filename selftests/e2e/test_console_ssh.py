@@ -450,6 +450,12 @@ def _():
         if os.statvfs(reach.directory).f_flag & os.ST_NOSUID:
             raise tap.Skip("programs there have nobody's rights")
         assert (done.stdout, done.returncode) == ("A\nB\n", 0), done
+        # Nor other files that the group may read
+        secret = reach.file("secret", "name=x,secret=1\n", 0o640, 0, lpm.GROUP)
+        for words in (["chsyscfg", "-r", "lpar", "-m", "A", "-f", secret],
+                      ["chsyscfg", "-r", "lpar", "-m", "A", "-f", secret, "--console", mine]):
+            done = run("hscroot", *words)
+            assert done.returncode == 2 and "Permission denied" in done.stderr, done
         # Without the group the sockets are not the user's
         os.chmod(program, 0o755)
         done = run("watch", "lssyscfg", "-r", "sys", "-F", "name", LPM_CONSOLE=mine)

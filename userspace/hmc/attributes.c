@@ -166,11 +166,27 @@ int attributes_parse(const char *text, const char *const *known, json_t **attrib
 	return more;
 }
 
+/* A group's rights that the program may have are for sockets, and not for the user's files */
+static int open_as_user(const char *path)
+{
+	gid_t lent = getegid();
+	int fd, error;
+
+	if (setegid(getgid()))
+		return -1;
+	/* Not to wait for the writer of a FIFO */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	error = errno;
+	if (setegid(lent))
+		_exit(EXIT_FAILURE);
+	errno = error;
+	return fd;
+}
+
 /* The whole file, which the caller frees */
 static char *read_text(const char *path, char *why)
 {
-	/* Not to wait for the writer of a FIFO */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = open_as_user(path);
 	char *text = NULL;
 	size_t length = 0;
 	struct stat st;
