@@ -438,7 +438,7 @@ def _():
         os.chmod(program, 0o2755)
         mine = reach.file("mine.json", json.dumps({"systems": describe(lab)["systems"]}))
 
-        def run(user, *words, **env):
+        def run(user, *words, program=program, **env):
             return subprocess.run(
                 ["nsenter", "--mount=/proc/%d/ns/mnt" % reach.process.pid, "setpriv",
                  "--reuid", str(reach.users[user][0]), "--regid", "61199",
@@ -456,6 +456,15 @@ def _():
                       ["chsyscfg", "-r", "lpar", "-m", "A", "-f", secret, "--console", mine]):
             done = run("hscroot", *words)
             assert done.returncode == 2 and "Permission denied" in done.stderr, done
+        # Nor does the shell add its record to a file that the user chose
+        spool = reach.file("spool", "", 0o660, 0, lpm.GROUP)
+        forged = reach.file("forged.json", json.dumps({"audit": spool}))
+        shell = os.path.join(reach.directory, "lent", "hmcsh")
+        os.mkdir(os.path.dirname(shell))
+        os.symlink(program, shell)
+        done = run("watch", "--console", forged, "-c", "a | b", program=shell)
+        assert codes(done.stderr) == ["LPM0503"], done
+        assert not os.path.getsize(spool) and "line='a | b'" in reach.audit()
         # Without the group the sockets are not the user's
         os.chmod(program, 0o755)
         done = run("watch", "lssyscfg", "-r", "sys", "-F", "name", LPM_CONSOLE=mine)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -182,8 +183,10 @@ static char *read_file(const char *path, int fd, size_t *length)
 /* In a process with a group's rights nobody chooses what they are lent for */
 static const char *console_path(const char *path)
 {
+	if (getauxval(AT_SECURE))
+		return CONSOLE_FILE;
 	if (!path)
-		path = secure_getenv("LPM_CONSOLE");
+		path = getenv("LPM_CONSOLE");
 	return path ? path : CONSOLE_FILE;
 }
 
