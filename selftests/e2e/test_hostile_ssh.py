@@ -291,6 +291,18 @@ def _():
             (answer,) = relay(line)
             error = answer["result"]["error"]
             assert error["text"] and (error["code"] or error["error"] < 0), (line, answer)
+        # An operator does not get to the platform's files, nor to QEMU's arguments
+        guest = {"kernel": "/etc/passwd", "arguments": ["-drive", "file=/etc/shadow"]}
+        content = {"type": "file", "path": "/etc/passwd"}
+        for more in ({"guest": guest}, {"content": content}, {"guest": None}):
+            for method in ("partition.create", "partition.reserve"):
+                line = call("A", method, name="g", memory=16 * MIB, **more) + b"\n"
+                status, out, _ = reach.login("anna").run("hmcrelay", line)
+                error = json.loads(out)["result"]["error"]
+                assert "hmcsuperadmin" in error["text"] and not error["code"], (line, error)
+        assert "refused relay system=A method=partition.reserve" in reach.audit()
+        (answer,) = relay(call("A", "partition.create", name="g", memory=16 * MIB, guest=guest))
+        assert "--qemu-plugin" in answer["result"]["error"]["text"], answer
         # It goes on after each of them, and answers in order
         answers = relay(b"x", request("hello", version=1), b"y", call("A", "system.info"))
         assert ["error" in a for a in answers] == [True, False, True, False], answers

@@ -139,6 +139,25 @@ static int note_change(const struct managed_system *system, const struct msp *ms
 			    *name ? "\"" : "", error);
 }
 
+/*
+ * Does a partition name files of the system's machine, or QEMU's arguments?  Whoever may
+ * choose those can do there what the platform's daemon can, and that is no operator's.
+ */
+static bool names_files(const json_t *params)
+{
+	const json_t *given = json_object_get(params, "params");
+
+	return json_object_get(given, "guest") ||
+	       json_object_get(json_object_get(given, "content"), "path");
+}
+
+static json_t *refuse_call(const struct managed_system *system, const char *method,
+			   const char *why)
+{
+	session_note("refused relay system=%s method=%s", system->name, method);
+	return failed(0, -EACCES, why, method);
+}
+
 static json_t *call(struct console *console, const json_t *params)
 {
 	const struct managed_system *system = console_find(console, text_of(params, "system"));
@@ -156,10 +175,11 @@ static json_t *call(struct console *console, const json_t *params)
 	msp = *name ? find_msp(system, name) : NULL;
 	if (*name && !msp)
 		return failed(RPC_NOT_FOUND, -EREMOTEIO, "that system has no mover %.64s", name);
-	if (changes && !session_may_change()) {
-		session_note("refused relay system=%s method=%s", system->name, method);
-		return failed(0, -EACCES, "%.64s is not for the task role hmcviewer", method);
-	}
+	if (changes && !session_may_change())
+		return refuse_call(system, method, "%.64s is not for the task role hmcviewer");
+	if (changes && names_files(params) && !session_may_name_files())
+		return refuse_call(system, method,
+				   "%.64s with a guest, or with memory from a file, names what is on that console's machine: that is for its task role hmcsuperadmin");
 	/* Before it is done: whoever ends us meanwhile cannot keep it from the record */
 	if (changes && note_change(system, msp, params, "begin", NULL))
 		return failed(0, -EIO, "%.64s cannot be recorded there, and is not done", method);

@@ -244,6 +244,16 @@ bool session_may_change(void)
 }
 
 /**
+ * session_may_name_files() - may the user say which files and arguments a partition has?
+ *
+ * The console's own commands take none; hmcrelay may be asked to hand them on.
+ */
+bool session_may_name_files(void)
+{
+	return session.rights.role >= ROLE_SUPERADMIN;
+}
+
+/**
  * session_may_see() - is a system one of the user's?
  * @system:	its name
  */

@@ -22,7 +22,7 @@
  * @ROLE_NONE:	nothing
  * @ROLE_VIEWER: list
  * @ROLE_OPERATOR: whatever the console does
- * @ROLE_SUPERADMIN: likewise; in the HMC's words
+ * @ROLE_SUPERADMIN: likewise, and for other consoles' partitions choose files of this machine
  */
 enum task_role {
 	ROLE_NONE,
@@ -54,6 +54,7 @@ int session_note(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));
 int session_end(int status);
 bool session_may_change(void);
+bool session_may_name_files(void);
 bool session_may_see(const char *system);
 const char *session_user(void);
 bool session_is_restricted(void);
