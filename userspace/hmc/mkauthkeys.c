@@ -96,7 +96,7 @@ static int make_options(struct keys *keys)
 	ssize_t length;
 	char *slash;
 
-	strcpy(keys->options, KEY_OPTIONS " ");
+	snprintf(keys->options, sizeof(keys->options), KEY_OPTIONS " ");
 	if (!getenv(SESSION_SHELL) || (shell && !strcmp(shell, "/hmcsh")))
 		return 0;
 	length = readlink("/proc/self/exe", path, sizeof(path) - 1);
