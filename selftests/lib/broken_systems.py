@@ -50,6 +50,13 @@ def _(s):
     s.vioses("b")[1]["version"] = "1.5.1.0"
 
 
+@system("name", "LPM0103", only(active="error"), about="a VIOS has it")
+def _(s):
+    s.vioses("b").append(dict(s.vioses("b")[1], name="act", lpar_id=150,
+                              msp=False, adapters=[], luns=[], fc_ports=[],
+                              sriov_ports=[], seas=[]))
+
+
 @system("vios", "LPM0341", about="its RMC connection")
 def _(s):
     s.vioses("a")[1]["rmc_state"] = "inactive"

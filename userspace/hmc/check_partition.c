@@ -19,6 +19,12 @@ static void check_name(struct validation *v)
 	json_t *other = NULL;
 	int ret;
 
+	if (named_in(json_object_get(v->target.inventory, "vioses"), name)) {
+		found(v, "LPM0103",
+		      "System %s has a Virtual I/O Server %s; the name must be unused there. Choose another target, or rename one of them.",
+		      target, name);
+		return;
+	}
 	ret = system_call(v->target.system, "partition.show",
 			  json_pack("{s:s}", "name", name), &other, &err);
 	if (!ret)
