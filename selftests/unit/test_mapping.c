@@ -414,7 +414,7 @@ static void test_wishes_that_cannot_be(void **state)
 {
 	static const char *const values[] = {
 		"9/t1/1", "2/t9/", "2/t1/7", "2//1/10", "2//1/400", "2//1/11", "2", "2//",
-		"x/t1/1", "2/t1/1/12/fcs0", "2/t1/1/1/1/1", "-2/t1/1", "2/t1/99999",
+		"x/t1/1", "2/t1/1/12/fcs0", "2/t1/1/1/1/1", "-2/t1/1", "2/t1/99999", "2/t1/1,2/t1/1",
 	};
 	struct lab *lab = new_lab();
 	json_t *vios = add_vios(lab->target, "t1", 1, 9, "A");

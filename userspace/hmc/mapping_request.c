@@ -120,6 +120,13 @@ static void add_request(const struct mapping_input *input, json_t *requests, jso
 		json_decref(request);
 		return;
 	}
+	if (numbered_in(requests, "slot_num", number_of(request, "slot_num"))) {
+		add_problem(problems, "LPM0340", request, NULL,
+			    "%s has \"%.100s\", and a mapping for slot %lld before it; there must be one for each. Leave one out.",
+			    name, whole, (long long)number_of(request, "slot_num"));
+		json_decref(request);
+		return;
+	}
 	json_array_append_new(requests, request);
 }
 
