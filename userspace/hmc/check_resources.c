@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "hmc/described.h"
 #include "hmc/validate.h"
 
 /* ---- Memory ---- */
@@ -79,28 +80,6 @@ static void check_granule(struct validation *v)
 
 /* ---- Processors ---- */
 
-static double units_of(const json_t *profile)
-{
-	const char *member = strcmp(text_of(profile, "proc_mode"), "ded") &&
-			     json_object_get(profile, "desired_proc_units") ?
-			     "desired_proc_units" : "desired_procs";
-
-	return json_number_value(json_object_get(profile, member));
-}
-
-/* Does it have its processors, or a promise of them? */
-static bool holds_processors(const json_t *partition)
-{
-	static const char *const without[] = {
-		"Not Activated", "Hibernated", "Moved", "Damaged", "Migrating - Not Activated"
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(without); i++)
-		if (!strcmp(text_of(partition, "state"), without[i]))
-			return false;
-	return true;
-}
-
 static double used_units(struct validation *v)
 {
 	double used = 0;
@@ -108,14 +87,11 @@ static double used_units(struct validation *v)
 	size_t i;
 
 	json_array_foreach(neighbours(v), i, partition) {
-		const json_t *config = json_object_get(partition, "config");
-		double units = units_of(named_in(json_object_get(config, "profiles"),
-						 text_of(config, "curr_profile")));
+		double units = processors_of(partition);
 
-		if (!holds_processors(partition))
-			continue;
-		note(v, 5, "partition %s of the target: %.2f", text_of(partition, "name"),
-		     units);
+		if (units > 0)
+			note(v, 5, "partition %s of the target: %.2f",
+			     text_of(partition, "name"), units);
 		used += units;
 	}
 	return used;
@@ -125,7 +101,7 @@ static void check_processors(struct validation *v)
 {
 	double all = json_number_value(json_object_get(v->target.inventory,
 						       "configurable_sys_proc_units"));
-	double needed = units_of(v->profile);
+	double needed = profile_units(v->profile);
 	double available;
 
 	if (!v->target.inventory)

@@ -161,15 +161,23 @@ bool is_active(const json_t *partition)
 }
 
 /**
- * processors_of() - how many processors a partition has now
+ * profile_units() - how many processing units a profile wants
+ * @profile:	the profile, or NULL
+ *
+ * Of dedicated processors each is one unit.
+ */
+double profile_units(const json_t *profile)
+{
+	const char *member = is_shared(profile) ? "desired_proc_units" : "desired_procs";
+
+	return json_number_value(json_object_get(profile, member));
+}
+
+/**
+ * processors_of() - how many processing units a partition has now
  * @partition:	as partition.list tells it, with its config
  */
 double processors_of(const json_t *partition)
 {
-	const json_t *profile = current_profile(config_of(partition));
-	const char *member = is_shared(profile) ? "desired_proc_units" : "desired_procs";
-
-	if (!is_active(partition))
-		return 0;
-	return json_number_value(json_object_get(profile, member));
+	return is_active(partition) ? profile_units(current_profile(config_of(partition))) : 0;
 }

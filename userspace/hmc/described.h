@@ -17,6 +17,7 @@ int described_partitions(const struct managed_system *system, json_t **list);
 const json_t *config_of(const json_t *partition);
 const json_t *current_profile(const json_t *config);
 bool is_shared(const json_t *profile);
+double profile_units(const json_t *profile);
 double processors_of(const json_t *partition);
 bool is_active(const json_t *partition);
 

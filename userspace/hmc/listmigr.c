@@ -87,11 +87,6 @@ const char *const pool_choice_fields[] = {
 	"lpar_name", "lpar_id", "shared_proc_pool_ids", "shared_proc_pool_names", NULL
 };
 
-static double desired_units(const json_t *profile)
-{
-	return json_number_value(json_object_get(profile, "desired_proc_units"));
-}
-
 /* How much of a pool is still free; one without a limit has room for all */
 static bool has_room(const json_t *pool, const json_t *partitions, double wanted)
 {
@@ -131,7 +126,7 @@ static void add_choice(struct query *query, const json_t *partition, const struc
 	names = json_array();
 	ids = json_array();
 	json_array_foreach(target->pools, i, pool) {
-		if (!has_room(pool, target->partitions, desired_units(profile)))
+		if (!has_room(pool, target->partitions, profile_units(profile)))
 			continue;
 		json_array_append(names, json_object_get(pool, "name"));
 		json_array_append(ids, json_object_get(pool, "shared_proc_pool_id"));

@@ -19,15 +19,10 @@ static const char *const system_fields[] = {
 	"num_active_migrations_supported", "num_active_migrations_in_progress", NULL
 };
 
+/* A system without a description can whatever its platform can */
 static bool has_capability(const json_t *inventory, const char *name)
 {
-	json_t *capability;
-	size_t i;
-
-	json_array_foreach(json_object_get(inventory, "capabilities"), i, capability)
-		if (!strcmp(json_string_value(capability), name))
-			return true;
-	return !inventory;
+	return !inventory || has_text(json_object_get(inventory, "capabilities"), name);
 }
 
 /* 1 or 0; -EACCES: the user has been told */

@@ -34,17 +34,15 @@ static void set_capabilities(json_t *record, const json_t *capabilities)
 		"active_lpar_mobility", "inactive_lpar_mobility", "lpar_suspend", "lpar_uuid",
 		"lpar_proc_compat_mode",
 	};
-	json_t *list = json_array(), *capability;
+	json_t *list = json_array();
 	char field[64];
-	size_t i;
 
-	for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
-		snprintf(field, sizeof(field), "%s_capable", names[n]);
-		set_flag(record, field, false);
-		json_array_foreach(capabilities, i, capability)
-			if (!strcmp(json_string_value(capability), names[n]))
-				set_flag(record, field, true);
-		if (*text_of(record, field) == '1')
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		bool capable = has_text(capabilities, names[i]);
+
+		snprintf(field, sizeof(field), "%s_capable", names[i]);
+		set_flag(record, field, capable);
+		if (capable)
 			json_array_append_new(list, json_string(field));
 	}
 	set_list(record, "capabilities", list, "none");

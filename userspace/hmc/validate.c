@@ -219,18 +219,6 @@ static void check_systems(struct validation *v)
 	look_at_side(v, &v->target, &v->plan->target_info);
 }
 
-static const json_t *find_profile(const json_t *config)
-{
-	const char *name = text_of(config, "curr_profile");
-	json_t *profile;
-	size_t i;
-
-	json_array_foreach(json_object_get(config, "profiles"), i, profile)
-		if (!strcmp(text_of(profile, "name"), name))
-			return profile;
-	return NULL;
-}
-
 static void describe_partition(struct validation *v)
 {
 	struct plan *plan = v->plan;
@@ -243,7 +231,7 @@ static void describe_partition(struct validation *v)
 		return;
 	}
 	v->config = json_object_get(plan->description, "config");
-	v->profile = find_profile(v->config);
+	v->profile = current_profile(v->config);
 }
 
 static void look_at_state(struct validation *v)
