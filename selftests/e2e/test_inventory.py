@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import inventory  # noqa: E402
 import lpm  # noqa: E402
 import tap  # noqa: E402
+from console import Console, codes  # noqa: E402
 
 MIB = lpm.MIB
 STREAM = "00000000000000aa"
@@ -527,6 +528,10 @@ def _():
         assert len(call("partition.list")["partitions"]) == number + 2
         assert len(call("partition.list", config=True, offset=1,
                         count=9)["partitions"]) == 9
+        # The console asks for some of them at a time
+        done = Console(lab).run("migrlpar", "-o", "v", "-m", "A", "-t", "B",
+                                "-p", "no1,no2")
+        assert codes(done.stderr) == ["HSCL8012", "HSCL8012", "LPM0246"], done
         too_long = copy.deepcopy(config)
         too_long["profiles"] = [
             dict(p, io_slots=[{"drc_index": "%08X%08X" % (n, n)}

@@ -332,7 +332,7 @@ def _():
         loads = iter(())
 
         def busy(answer):
-            answer["result"]["operations"] = next(loads)
+            answer["result"]["operations"] = next(loads, 0)
 
         interposer.changed = {(lab.a.msp_path, "info"): busy}
         for order, want in (((3, 2, 0, 0), "vios2-A"), ((2, 3, 0, 0),

@@ -7,21 +7,8 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "hmc/described.h"
 #include "hmc/partitions.h"
-
-/* With their config, where the system knows of such a thing */
-static int list_partitions(const struct managed_system *system, json_t **list)
-{
-	struct rpc_error err;
-	int ret;
-
-	ret = system_call(system, "partition.list", json_pack("{s:b}", "config", 1), list, &err);
-	if (ret && err.code == RPC_INVALID_PARAMS)
-		ret = system_call(system, "partition.list", NULL, list, &err);
-	if (ret)
-		call_message(system, "list its partitions", &err);
-	return ret;
-}
 
 /* A mover, by the console file */
 static bool is_mover(const struct managed_system *system, const json_t *partition)
@@ -121,7 +108,7 @@ int select_partitions(const struct managed_system *source, const struct order *o
 	int ret;
 
 	*partitions = NULL;
-	ret = list_partitions(source, &list);
+	ret = described_partitions(source, &list);
 	if (ret)
 		return ret;
 	*partitions = json_array();
