@@ -218,8 +218,8 @@ static void sample(struct probe *p)
 		timer_set(p->worker, &p->timer, p->begun_ns + p->duration_ns * p->samples /
 						(PROBE_SAMPLES - 1));
 	} else if (!p->loaded[p->samples - 1] && now - p->begun_ns < PATIENCE_NS) {
-		/* Slow, or without a processor: nothing would be no answer */
-		p->samples--;
+		/* Slow, or without a processor: nothing would be no answer, one sample no rate */
+		p->samples = max(p->samples - 1, 1U);
 		timer_set(p->worker, &p->timer, now + LATE_NS);
 	} else {
 		measured(p);

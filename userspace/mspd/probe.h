@@ -72,9 +72,15 @@ struct probe_link {
  * @peer:	who the peer has to be
  * @connections: of a source
  * @duration_ns: of the load
+ * @listener:	of a target
+ * @timer:	of the next sample, or of the end
+ * @deadline_ns: when both sides must have agreed, and a target's source have gone;
+ *		0: it is to end
  * @links:	connections
  * @count:	of them
  * @ready:	of them, so far
+ * @begun:	of a source: the load goes on
+ * @answered:	@answer was posted
  * @ended:	it ends
  * @stopping:	main thread: @stop is under way
  * @is_gone:	main thread: the worker has let go
@@ -84,6 +90,7 @@ struct probe_link {
  * @begun_ns:	when the load began
  * @samples:	that were taken of
  * @at_ns: @loaded: bytes taken by then
+ * @encryption:	of the connections, by name
  * @code: @text: @result: for the answer
  * @scratch:	where LOADs come from and go
  */
