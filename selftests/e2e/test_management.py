@@ -284,6 +284,10 @@ def _(a):
         a.refused("HSCL05DF", "chsysstate", "-r", "lpar", "-o", operation,
                   "-n", name)
     a.refused("HSCL05DF", "rmsyscfg", "-r", "lpar", "-n", "web1")
+    a.lab.a.phyp("partition.create", name="comes", memory=lpm.MIB, peer="B",
+                 program={"seed": 1, "steps": 1}, arriving="00000000000000e1")
+    a.refused("HSCL05DF", "chsysstate", "-r", "lpar", "-o", "on", "-n", "comes",
+              says="in a migration")
     a.refused("HSCL8012", "rmsyscfg", "-r", "lpar", "-n", "nobody")
     a.refused("LPM0401", "rmsyscfg", "-r", "lpar", "-n", "vios-A")
     a.refused("LPM0404", "chsysstate", "-r", "lpar", "-o", "on", "-n", "app1",

@@ -60,9 +60,17 @@ static bool permits(const struct action *action, const json_t *partition)
 static int refuse_state(const struct change *change, const struct action *action,
 			const json_t *partition)
 {
-	message("HSCL05DF", "Partition %s on system %s is %s (%s); it must be %s to %s.",
-		text_of(partition, "name"), change->system->name, lpar_state(partition),
-		text_of(partition, "state"), action->must_be, action->what);
+	const char *name = text_of(partition, "name"), *system = change->system->name;
+
+	if (*text_of(partition, "departing") || *text_of(partition, "arriving"))
+		message("HSCL05DF",
+			"Partition %s on system %s is in a migration (%s); it must be in none to %s. Wait until it has ended, or run migrlpar -o r.",
+			name, system, text_of(partition, "state"), action->what);
+	else
+		message("HSCL05DF",
+			"Partition %s on system %s is %s (%s); it must be %s to %s. Look at its state with lssyscfg -r lpar -m %s.",
+			name, system, lpar_state(partition), text_of(partition, "state"),
+			action->must_be, action->what, system);
 	return EXIT_FAILED;
 }
 

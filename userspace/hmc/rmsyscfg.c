@@ -11,7 +11,7 @@ static int remove_partition(const struct change *change, const json_t *partition
 {
 	if (strcmp(text_of(partition, "state"), "Not Activated")) {
 		message("HSCL05DF",
-			"Partition %s on system %s is %s; it must be Not Activated to be removed. Shut it down with chsysstate -r lpar -o shutdown.",
+			"Partition %s on system %s is %s; it must be Not Activated to be removed. Shut it down with chsysstate -r lpar -o shutdown; resume it first (-o resume) if it is Suspended.",
 			text_of(partition, "name"), change->system->name, lpar_state(partition));
 		return EXIT_FAILED;
 	}
