@@ -204,7 +204,7 @@ static int act(const struct managed_system *system, const json_t *vios, json_t *
 }
 
 static int match_vios(const struct managed_system *system, const json_t *vios,
-			   const struct adapter_match *match)
+		      const struct adapter_match *match)
 {
 	json_t *adapter;
 	int count = 0;
@@ -224,7 +224,7 @@ static int match_vios(const struct managed_system *system, const json_t *vios,
 
 /* How many, or a negative errno */
 static int match_system(const struct managed_system *system,
-		      const struct adapter_match *match)
+			const struct adapter_match *match)
 {
 	struct rpc_error err;
 	json_t *inventory = NULL, *vios;

@@ -140,7 +140,7 @@ static void add_text(json_t *list, const char *text)
 			      json_string(text));
 }
 
-/* Each in its own quotes if one of a kind needs them, as the HMC does it */
+/* One with a comma in it stands in quotes of its own, as the HMC does it */
 static void set_adapters(json_t *record, const json_t *config)
 {
 	json_t *list, *adapter;
@@ -185,7 +185,7 @@ static void set_processors(json_t *record, const json_t *profile, const json_t *
 			set_units(record, *name,
 				  json_number_value(json_object_get(profile, *name)));
 	pool = numbered_in(pools, "shared_proc_pool_id",
-			      number_of(profile, "shared_proc_pool_id"));
+			   number_of(profile, "shared_proc_pool_id"));
 	if (json_object_get(profile, "shared_proc_pool_id"))
 		set_member(record, "shared_proc_pool_name", pool, "name");
 }

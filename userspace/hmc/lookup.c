@@ -12,7 +12,7 @@
 /**
  * named_in() - the object of an array that has a name
  * @array:	of objects
- * @name:	of the one that is wanted
+ * @name:	of the one that is wanted; NULL: none
  */
 const json_t *named_in(const json_t *array, const char *name)
 {
@@ -20,7 +20,7 @@ const json_t *named_in(const json_t *array, const char *name)
 	size_t i;
 
 	json_array_foreach(array, i, object)
-		if (!strcmp(text_of(object, "name"), name))
+		if (name && !strcmp(text_of(object, "name"), name))
 			return object;
 	return NULL;
 }
@@ -49,7 +49,7 @@ bool has_text(const json_t *array, const char *text)
 	size_t i;
 
 	json_array_foreach(array, i, member)
-		if (json_is_string(member) && !strcmp(json_string_value(member), text))
+		if (text && json_is_string(member) && !strcmp(json_string_value(member), text))
 			return true;
 	return false;
 }
@@ -85,8 +85,25 @@ const json_t *find_login(const json_t *port, const char *wwpn)
 	size_t i;
 
 	json_array_foreach(json_object_get(port, "logins"), i, login)
-		if (!strcmp(text_of(login, "wwpn"), wwpn))
+		if (wwpn && !strcmp(text_of(login, "wwpn"), wwpn))
 			return login;
+	return NULL;
+}
+
+/**
+ * find_lun() - a whole LUN, as a VIOS sees it
+ * @vios:	the VIOS
+ * @udid:	of the LUN; NULL: none
+ */
+const json_t *find_lun(const json_t *vios, const char *udid)
+{
+	json_t *lun;
+	size_t i;
+
+	json_array_foreach(json_object_get(vios, "luns"), i, lun)
+		if (udid && !strcmp(text_of(lun, "udid"), udid) &&
+		    !strcmp(text_of(lun, "type"), "lun"))
+			return lun;
 	return NULL;
 }
 
@@ -105,7 +122,7 @@ json_t *whole_luns(const json_t *vios, const json_t *server)
 	size_t i;
 
 	json_array_foreach(json_object_get(server, "backing_devices"), i, device) {
-		lun = named_in(luns, json_string_value(device) ? json_string_value(device) : "");
+		lun = named_in(luns, json_string_value(device));
 		if (!lun || strcmp(text_of(lun, "type"), "lun")) {
 			json_decref(udids);
 			return NULL;

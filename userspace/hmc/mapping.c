@@ -165,16 +165,15 @@ static void report_left(const struct mapping_input *input, const struct client *
 /* Names that the VIOS has for the LUNs */
 static json_t *backing_devices(const struct client *client, const struct candidate *candidate)
 {
-	json_t *names = json_array(), *udid, *lun;
-	size_t i, j;
+	json_t *names = json_array(), *udid;
+	size_t i;
 
-	json_array_foreach(client->udids, i, udid)
-		json_array_foreach(json_object_get(candidate->vios, "luns"), j, lun)
-			if (!strcmp(text_of(lun, "udid"), json_string_value(udid)) &&
-			    !strcmp(text_of(lun, "type"), "lun")) {
-				json_array_append(names, json_object_get(lun, "name"));
-				break;
-			}
+	json_array_foreach(client->udids, i, udid) {
+		const json_t *lun = find_lun(candidate->vios, json_string_value(udid));
+
+		if (lun)
+			json_array_append(names, json_object_get(lun, "name"));
+	}
 	return names;
 }
 

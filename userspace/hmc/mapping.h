@@ -45,6 +45,7 @@ const json_t *numbered_in(const json_t *array, const char *member, int64_t numbe
 const json_t *find_server(const json_t *inventory, const char *partition,
 			  const json_t *adapter, const json_t **vios);
 const json_t *find_login(const json_t *port, const char *wwpn);
+const json_t *find_lun(const json_t *vios, const char *udid);
 json_t *whole_luns(const json_t *vios, const json_t *server);
 bool has_text(const json_t *array, const char *text);
 int64_t free_slots(const json_t *vios);

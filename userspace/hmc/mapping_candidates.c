@@ -40,18 +40,6 @@ struct rule {
 
 /* ---- Rules ---- */
 
-/* A LUN of this udid, as a VIOS sees it */
-static const json_t *find_udid(const json_t *vios, const char *udid)
-{
-	json_t *lun;
-	size_t i;
-
-	json_array_foreach(json_object_get(vios, "luns"), i, lun)
-		if (!strcmp(text_of(lun, "udid"), udid) && !strcmp(text_of(lun, "type"), "lun"))
-			return lun;
-	return NULL;
-}
-
 static bool sees_luns(const struct mapping_input *input, const struct client *client,
 		      const struct candidate *candidate, char *why, size_t size)
 {
@@ -60,7 +48,7 @@ static bool sees_luns(const struct mapping_input *input, const struct client *cl
 
 	(void)input;
 	json_array_foreach(client->udids, i, udid) {
-		if (find_udid(candidate->vios, json_string_value(udid)))
+		if (find_lun(candidate->vios, json_string_value(udid)))
 			continue;
 		snprintf(why, size, "it does not see the LUN %.64s", json_string_value(udid));
 		return false;
@@ -258,7 +246,7 @@ static int penalty(const struct client *client, const json_t *vios)
 	if (!vios_is_new_enough(vios))
 		sum += PENALTY_OLD;
 	json_array_foreach(client->udids, i, udid) {
-		const json_t *lun = find_udid(vios, json_string_value(udid));
+		const json_t *lun = find_lun(vios, json_string_value(udid));
 
 		if (!lun || strcmp(text_of(lun, "reserve_policy"), "no_reserve"))
 			return sum + PENALTY_RESERVED;
