@@ -176,6 +176,27 @@ def _():
             assert terminal.end() == 0
 
 
+@suite.test("what was asked about one that is forgotten is not answered for another")
+def _():
+    with lpm.Lab() as lab:
+        console = Console(lab)
+        moves = begin(lab, console, 2)
+        with top(console) as terminal:
+            terminal.wait("2 migrations")
+            terminal.press("down")
+            terminal.wait(r"^-- %s:" % moves[1].name)
+            terminal.press("s")
+            terminal.wait(r"^Stop the migration of %s\?" % moves[1].name)
+            console("migrlpar", "-o", "s", "-m", "A", "-p", moves[1].name)
+            terminal.wait(r"^%s +A > B +gone" % moves[1].name)
+            # It is shown for a while
+            terminal.wait("1 migrations")
+            terminal.wait("Stop the migration", absent=True)
+            terminal.press("y", "q")
+            assert terminal.end() == 0
+        assert moves[0].states() == ("Enabled", "Enabled")
+
+
 @suite.test("it survives another size, and a system that goes and comes back")
 def _():
     with lpm.Lab() as lab:

@@ -173,6 +173,14 @@ static void select_by(struct lpmtop *t, const struct top *top, int step)
 		memcpy(t->view.selected, top->moves[place]->id, sizeof(t->view.selected));
 }
 
+/* It is forgotten; what was asked of it is not to be answered for another one */
+static void select_another(struct lpmtop *t, const struct top *top)
+{
+	if (t->view.mode != VIEW_HELP)
+		t->view.mode = VIEW_LIST;
+	select_by(t, top, 0);
+}
+
 static bool key_in_list(struct lpmtop *t, const struct top *top, const struct top_move *move,
 			int key)
 {
@@ -253,7 +261,7 @@ static int view(struct lpmtop *t)
 		if (key != ERR)
 			more = take_key(t, top, key);
 		if (!top_find(top, t->view.selected))
-			select_by(t, top, 0);
+			select_another(t, top);
 		fetcher_select(t->fetcher, t->view.selected);
 		draw_all(top, &t->view);
 		fetcher_unlock(t->fetcher);
