@@ -131,9 +131,7 @@ static void add_choice(struct query *query, const json_t *partition, const struc
 		json_array_append(names, json_object_get(pool, "name"));
 		json_array_append(ids, json_object_get(pool, "shared_proc_pool_id"));
 	}
-	record = query_record(query);
-	set_text(record, "lpar_name", text_of(partition, "name"));
-	set_number(record, "lpar_id", number_of(partition, "lpar_id"));
+	record = query_partition_record(query, partition);
 	set_list(record, "shared_proc_pool_ids", ids, "none");
 	set_list(record, "shared_proc_pool_names", names, "none");
 	json_decref(ids);

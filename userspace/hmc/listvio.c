@@ -66,15 +66,6 @@ static int each_owner(struct query *query, add_owner add)
 	return EXIT_DONE;
 }
 
-static json_t *owner_record(struct query *query, const struct owner *owner)
-{
-	json_t *record = query_record(query);
-
-	set_text(record, "lpar_name", text_of(owner->entry, "name"));
-	set_number(record, "lpar_id", number_of(owner->entry, "lpar_id"));
-	return record;
-}
-
 static bool runs(const struct owner *owner)
 {
 	if (owner->server)
@@ -116,7 +107,7 @@ static const char *const adapter_members[] = {
 static void add_adapter(struct query *query, const struct owner *owner, const json_t *adapter,
 			bool eth)
 {
-	json_t *record = owner_record(query, owner);
+	json_t *record = query_partition_record(query, owner->entry);
 
 	set_members(record, adapter, adapter_members);
 	set_flag(record, "state", runs(owner));
@@ -162,7 +153,7 @@ static void add_slot_lpar(struct query *query, const struct holdings *holdings,
 			  const struct owner *owner)
 {
 	int64_t slot = owner->server ? FIRST_CLIENT_SLOT : FIRST_OWN_SLOT;
-	json_t *record = owner_record(query, owner);
+	json_t *record = query_partition_record(query, owner->entry);
 
 	(void)holdings;
 	while (slot < owner->slots && numbered_in(owner->adapters, "slot_num", slot))
@@ -208,7 +199,7 @@ static void add_slots(struct query *query, const struct holdings *holdings,
 		slot = number_of(adapter, "slot_num");
 		if (!query_selects_number(query, "slots", slot))
 			continue;
-		record = owner_record(query, owner);
+		record = query_partition_record(query, owner->entry);
 		set_number(record, "slot_num", slot);
 		set_text(record, "config", text_of(adapter, "adapter_type"));
 		set_drc_name(record, holdings->inventory, owner, slot);
@@ -298,7 +289,7 @@ static void add_seas(struct query *query, const struct holdings *holdings,
 
 	(void)holdings;
 	json_array_foreach(json_object_get(owner->entry, "seas"), i, sea)
-		set_members(owner_record(query, owner), sea, members);
+		set_members(query_partition_record(query, owner->entry), sea, members);
 }
 
 int list_seas(struct query *query)

@@ -32,32 +32,6 @@ void holdings_release(struct holdings *holdings)
 	*holdings = (struct holdings) { 0 };
 }
 
-/* Calls @add for each partition that is wanted */
-static int each_partition(struct query *query,
-			  void (*add)(struct query *query, const json_t *partition))
-{
-	json_t *list, *partition;
-	size_t i;
-
-	if (described_partitions(query->system, &list))
-		return EXIT_FAILED;
-	json_array_foreach(json_object_get(list, "partitions"), i, partition)
-		if (query_selects_partition(query, text_of(partition, "name"),
-					    number_of(partition, "lpar_id")))
-			add(query, partition);
-	json_decref(list);
-	return EXIT_DONE;
-}
-
-static json_t *partition_record(struct query *query, const json_t *partition)
-{
-	json_t *record = query_record(query);
-
-	set_text(record, "lpar_name", text_of(partition, "name"));
-	set_number(record, "lpar_id", number_of(partition, "lpar_id"));
-	return record;
-}
-
 /* ---- Memory ---- */
 
 static const char *const mem_sys_fields[] = {
@@ -87,7 +61,7 @@ static const char *const mem_lpar_fields[] = {
 static void add_mem(struct query *query, const json_t *partition)
 {
 	const json_t *profile = current_profile(config_of(partition));
-	json_t *record = partition_record(query, partition);
+	json_t *record = query_partition_record(query, partition);
 	int64_t mem = number_of(partition, "memory") >> 20;
 
 	set_member(record, "curr_min_mem", profile, "min_mem");
@@ -100,7 +74,7 @@ static void add_mem(struct query *query, const json_t *partition)
 
 static int list_mem_lpar(struct query *query)
 {
-	return each_partition(query, add_mem);
+	return query_partitions(query, add_mem);
 }
 
 /* ---- Processors ---- */
@@ -166,7 +140,7 @@ static void add_proc(struct query *query, const json_t *partition)
 
 	if (!profile)
 		return;
-	record = partition_record(query, partition);
+	record = query_partition_record(query, partition);
 	for (size_t i = 0; processor_members[i].field; i++) {
 		value = json_object_get(profile, processor_members[i].member);
 		if (processor_members[i].units && value)
@@ -183,7 +157,7 @@ static void add_proc(struct query *query, const json_t *partition)
 
 static int list_proc_lpar(struct query *query)
 {
-	return each_partition(query, add_proc);
+	return query_partitions(query, add_proc);
 }
 
 /* ---- Shared processor pools ---- */

@@ -15,26 +15,14 @@ static const char *const partition_fields[] = {
 
 static void add_code(struct query *query, const json_t *partition)
 {
-	json_t *record = query_record(query);
+	json_t *record = query_partition_record(query, partition);
 
-	set_text(record, "lpar_name", text_of(partition, "name"));
-	set_number(record, "lpar_id", number_of(partition, "lpar_id"));
 	set_text(record, "refcode", text_of(config_of(partition), "refcode"));
 }
 
 static int list_partitions(struct query *query)
 {
-	json_t *list, *partition;
-	size_t i;
-
-	if (described_partitions(query->system, &list))
-		return EXIT_FAILED;
-	json_array_foreach(json_object_get(list, "partitions"), i, partition)
-		if (query_selects_partition(query, text_of(partition, "name"),
-					    number_of(partition, "lpar_id")))
-			add_code(query, partition);
-	json_decref(list);
-	return EXIT_DONE;
+	return query_partitions(query, add_code);
 }
 
 static const char *const system_fields[] = { "refcode_num", "time_stamp", "refcode", NULL };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hmc/described.h"
 #include "hmc/query.h"
 
 /**
@@ -22,6 +23,45 @@ json_t *query_record(struct query *query)
 
 	json_array_append_new(query->records, record);
 	return record;
+}
+
+/**
+ * query_partition_record() - add a record that begins with lpar_name and lpar_id
+ * @query:	the query
+ * @partition:	a partition or a Virtual I/O Server, as its system tells it
+ *
+ * Return: the record, which the query owns.
+ */
+json_t *query_partition_record(struct query *query, const json_t *partition)
+{
+	json_t *record = query_record(query);
+
+	set_text(record, "lpar_name", text_of(partition, "name"));
+	set_number(record, "lpar_id", number_of(partition, "lpar_id"));
+	return record;
+}
+
+/**
+ * query_partitions() - go through the partitions of the system of -m
+ * @query:	the query
+ * @add:	called for each that is wanted, as partition.list tells it with its config
+ *
+ * Return: EXIT_DONE or EXIT_FAILED; the user has been told.
+ */
+int query_partitions(struct query *query,
+		     void (*add)(struct query *query, const json_t *partition))
+{
+	json_t *list, *partition;
+	size_t i;
+
+	if (described_partitions(query->system, &list))
+		return EXIT_FAILED;
+	json_array_foreach(json_object_get(list, "partitions"), i, partition)
+		if (query_selects_partition(query, text_of(partition, "name"),
+					    number_of(partition, "lpar_id")))
+			add(query, partition);
+	json_decref(list);
+	return EXIT_DONE;
 }
 
 /**

@@ -81,6 +81,9 @@ int query_run(const struct command *command, int argc, char **argv,
 	      const struct resource *resources);
 json_t *query_ask(struct query *query, const char *method, const char *what);
 json_t *query_record(struct query *query);
+json_t *query_partition_record(struct query *query, const json_t *partition);
+int query_partitions(struct query *query,
+		     void (*add)(struct query *query, const json_t *partition));
 bool query_selects(const struct query *query, const char *filter, const char *value);
 bool query_selects_number(const struct query *query, const char *filter, int64_t value);
 bool query_selects_partition(const struct query *query, const char *name, int64_t id);
