@@ -215,6 +215,21 @@ def _(lab):
     return with_answers(lab, {(lab.b.phyp_path, "partition.show"): change})
 
 
+@setup("name", "LPM0102")
+def _(lab):
+    return with_answers(lab, {(lab.b.phyp_path, "partition.show"): refuse})
+
+
+@setup("dest-id", "LPM0102", options=("-i", "dest_lpar_id=500"))
+def _(lab):
+    return with_answers(lab, {(lab.b.phyp_path, "partition.list"): refuse})
+
+
+@setup("processors", "LPM0102")
+def _(lab):
+    return with_answers(lab, {(lab.b.phyp_path, "partition.list"): refuse})
+
+
 @setup("page-size", "LPM0106")
 def _(lab):
     return with_answers(lab, {(lab.b.phyp_path, "system.info"):

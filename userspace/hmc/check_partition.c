@@ -289,9 +289,9 @@ static void check_agent(struct validation *v)
 #define RUNNING		{ E, SEVERITY_NONE, E }
 
 const struct check partition_checks[] = {
-	{ "name", ALL, NEEDS_PARTITION, { "LPM0103" },
+	{ "name", ALL, NEEDS_PARTITION, { "LPM0103", "LPM0102" },
 	  "its name is unused on the target", check_name },
-	{ "dest-id", ALL, NEEDS_PARTITION, { "LPM0314" },
+	{ "dest-id", ALL, NEEDS_PARTITION, { "LPM0314", "LPM0102" },
 	  "the id that was asked for is unused on the target", check_dest_id },
 	{ "activated", { SEVERITY_NONE, E, SEVERITY_NONE }, NEEDS_CONFIG, { "LPM0312" },
 	  "it was activated at least once", check_activated },

@@ -219,7 +219,7 @@ const struct check resource_checks[] = {
 	  "memory region sizes are equal", check_region_size },
 	{ "page-size", ALL, NEEDS_PARTITION, { "LPM0106" },
 	  "the target supports the partition's page size", check_granule },
-	{ "processors", ALL, NEEDS_CONFIG, { "LPM0310" },
+	{ "processors", ALL, NEEDS_CONFIG, { "LPM0310", "LPM0102" },
 	  "processors are available on the target", check_processors },
 	{ "processor-pool", ALL, NEEDS_CONFIG, { "LPM0311" },
 	  "the target has the shared processor pool", check_pool },
