@@ -251,7 +251,7 @@ def call(system, method, msp=None, timeout_ms=2000, **params):
 
 @suite.test("requests to hmcrelay")
 def _():
-    with lpm.Lab() as lab, Reach(lab) as reach:
+    with lpm.Lab(guests=False) as lab, Reach(lab) as reach:
         target = Target(lab)
         login = reach.login("hscroot")
 

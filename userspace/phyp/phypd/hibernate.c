@@ -414,9 +414,10 @@ static int forget_used_work(struct step *step)
 	return 0;
 }
 
-static void nothing_follows(struct step *step)
+/* Until then it is busy, and whoever asked for it could do nothing with it */
+static void forgotten(struct step *step)
 {
-	(void)step;
+	answer(step->p, NULL, 0);
 }
 
 static int unuse_work(struct step *step)
@@ -458,10 +459,10 @@ static void use_done(struct step *step)
 	if (p->home->ops->all_here)
 		p->home->ops->all_here(p->home);
 	log_info("partition %s: resumed", p->name);
-	answer(p, NULL, 0);
 	partition_changed(p);
 	/* If it is not removed now, it is at the next start */
-	step_start(step_new(p, forget_used_work, nothing_follows));
+	if (step_start(step_new(p, forget_used_work, forgotten)))
+		answer(p, NULL, 0);
 }
 
 /**
