@@ -65,7 +65,7 @@ static int print(const struct command *command, int argc, char **argv,
 	json_t *records;
 
 	if (argc > 1 && !listing.json)
-		return usage_error(command, "The argument \"%.64s\" is not expected.", argv[1]);
+		return unexpected_argument(command, argv[1]);
 	records = all();
 	listing_print(&listing, &known, records);
 	json_decref(records);

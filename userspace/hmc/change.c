@@ -48,9 +48,7 @@ static int parse_option(struct change *change, int option, char **argv)
 		change->file = optarg;
 		break;
 	default:
-		return usage_error(change->command,
-				   "The option \"%.64s\" is unknown, or its value is missing.",
-				   argv[optind - 1]);
+		return unknown_option(change->command, argv);
 	}
 	return EXIT_DONE;
 }
@@ -83,8 +81,7 @@ int change_parse(struct change *change, int argc, char **argv, const char *optio
 		status = parse_option(change, option, argv);
 	}
 	if (!status && optind < argc)
-		status = usage_error(change->command, "The argument \"%.64s\" is not expected.",
-				     argv[optind]);
+		status = unexpected_argument(change->command, argv[optind]);
 	if (!status && !change->resource)
 		status = usage_error(change->command, "-r is missing: what is to be changed.");
 	if (!status && !change->system_name)

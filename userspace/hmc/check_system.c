@@ -140,6 +140,21 @@ static void check_version(struct validation *v)
 		passed(v, "both speak version %" PRId64 " of the platform's stream", source);
 }
 
+/* @kind: of migrations, a word with a blank behind it, or "" */
+static void check_count(struct validation *v, const struct side *side, const char *code,
+			const char *kind, int64_t used, int64_t most)
+{
+	note(v, 5, "system %s: %" PRId64 " of %" PRId64, side->system->name, used, most);
+	if (used >= most)
+		found(v, code,
+		      "System %s has %" PRId64 " of at most %" PRId64 " %smigrations in progress; one must be free. %s",
+		      side->system->name, used, most, kind,
+		      most ? "Wait until one ends." : "It supports none; choose another system.");
+	else
+		passed(v, "system %s has %" PRId64 " of %" PRId64 " %smigrations in progress",
+		       side->system->name, used, most, kind);
+}
+
 static void check_one_limit(struct validation *v, const struct side *side)
 {
 	int64_t used = number_of(side->info, "streams");
@@ -148,14 +163,7 @@ static void check_one_limit(struct validation *v, const struct side *side)
 	/* A described system may support fewer than the platform can do */
 	if (json_object_get(side->info, "active_migrations_max"))
 		most = min(most, number_of(side->info, "active_migrations_max"));
-	note(v, 5, "system %s: %" PRId64 " of %" PRId64, side->system->name, used, most);
-	if (used >= most)
-		found(v, "LPM0108",
-		      "System %s has %" PRId64 " of at most %" PRId64 " migrations in progress; one must be free. Wait until one ends.",
-		      side->system->name, used, most);
-	else
-		passed(v, "system %s has %" PRId64 " of %" PRId64 " migrations in progress",
-		       side->system->name, used, most);
+	check_count(v, side, "LPM0108", "", used, most);
 }
 
 static void check_active_limit(struct validation *v)
@@ -168,14 +176,7 @@ static void check_one_inactive_limit(struct validation *v, const struct side *si
 	int64_t used = number_of(side->info, "inactive_migrations");
 	int64_t most = number_of(side->info, "inactive_migrations_max");
 
-	note(v, 5, "system %s: %" PRId64 " of %" PRId64, side->system->name, used, most);
-	if (used >= most)
-		found(v, "LPM0308",
-		      "System %s has %" PRId64 " of at most %" PRId64 " inactive migrations in progress; one must be free. Wait until one ends.",
-		      side->system->name, used, most);
-	else
-		passed(v, "system %s has %" PRId64 " of %" PRId64 " inactive migrations in progress",
-		       side->system->name, used, most);
+	check_count(v, side, "LPM0308", "inactive ", used, most);
 }
 
 static void check_inactive_limit(struct validation *v)

@@ -101,14 +101,11 @@ static int parse(const struct command *command, int argc, char **argv,
 			change->file = optarg;
 			break;
 		default:
-			status = usage_error(command,
-					     "The option \"%.64s\" is unknown, or its value is missing.",
-					     argv[optind - 1]);
+			status = unknown_option(command, argv);
 		}
 	}
 	if (!status && optind < argc)
-		status = usage_error(command, "The argument \"%.64s\" is not expected.",
-				     argv[optind]);
+		status = unexpected_argument(command, argv[optind]);
 	return status ? status : check(command, change);
 }
 

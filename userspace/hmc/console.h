@@ -132,6 +132,8 @@ void message(const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 int usage_error(const struct command *command, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+int unknown_option(const struct command *command, char **argv);
+int unexpected_argument(const struct command *command, const char *argument);
 bool name_is_valid(const char *name);
 
 /* The console file */

@@ -46,14 +46,11 @@ static int parse(const struct command *command, int argc, char **argv,
 		case 'a':
 			break;
 		default:
-			return usage_error(command,
-					   "The option \"%.64s\" is unknown, or its value is missing.",
-					   argv[optind - 1]);
+			return unknown_option(command, argv);
 		}
 	}
 	if (optind < argc)
-		return usage_error(command, "The argument \"%.64s\" is not expected.",
-				   argv[optind]);
+		return unexpected_argument(command, argv[optind]);
 	if (!question->system_name || !question->partition)
 		return usage_error(command, "-m and -p must be given: a system and its partition.");
 	if (!name_is_valid(question->partition))

@@ -472,14 +472,11 @@ static int parse_arguments(int argc, char **argv, struct shell *shell, const cha
 			printf("hmcsh %s\n", VASI_VERSION);
 			exit(fflush(stdout) ? EXIT_FAILED : EXIT_DONE);
 		default:
-			return usage_error(&hmcsh,
-					   "The option \"%.64s\" is unknown, or its value is missing.",
-					   argv[optind - 1]);
+			return unknown_option(&hmcsh, argv);
 		}
 	}
 	if (optind < argc)
-		return usage_error(&hmcsh, "The argument \"%.64s\" is not expected.",
-				   argv[optind]);
+		return unexpected_argument(&hmcsh, argv[optind]);
 	return EXIT_DONE;
 }
 

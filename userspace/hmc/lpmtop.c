@@ -360,9 +360,7 @@ static int parse_option(struct lpmtop *t, int option, char **argv)
 		t->file = optarg;
 		break;
 	default:
-		return usage_error(&lpmtop,
-				   "The option \"%.64s\" is unknown, or its value is missing.",
-				   argv[optind - 1]);
+		return unknown_option(&lpmtop, argv);
 	}
 	return EXIT_DONE;
 }
@@ -383,8 +381,7 @@ static int parse(struct lpmtop *t, int argc, char **argv)
 		if (parse_option(t, option, argv))
 			return EXIT_USAGE;
 	if (optind < argc)
-		return usage_error(&lpmtop, "The argument \"%.64s\" is not expected.",
-				   argv[optind]);
+		return unexpected_argument(&lpmtop, argv[optind]);
 	return EXIT_DONE;
 }
 

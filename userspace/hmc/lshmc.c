@@ -143,14 +143,11 @@ static int run_lshmcusr(const struct command *command, int argc, char **argv)
 			listing.header = true;
 			break;
 		default:
-			return usage_error(command,
-					   "The option \"%.64s\" is unknown, or its value is missing.",
-					   argv[optind - 1]);
+			return unknown_option(command, argv);
 		}
 	}
 	if (optind < argc)
-		return usage_error(command, "The argument \"%.64s\" is not expected.",
-				   argv[optind]);
+		return unexpected_argument(command, argv[optind]);
 	if (filter && strncmp(filter, "names=", 6))
 		return usage_error(command, "--filter is \"%.64s\"; it must be names=USER,...",
 				   filter);

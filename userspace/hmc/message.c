@@ -3,6 +3,7 @@
  * Messages to the user.
  */
 #include <ctype.h>
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,32 @@ int usage_error(const struct command *command, const char *fmt, ...)
 	va_end(ap);
 	fprintf(stderr, "Try '%s --help'.\n", command->name);
 	return EXIT_USAGE;
+}
+
+/**
+ * unknown_option() - tell the user of an option that getopt_long() did not take
+ * @command:	which command
+ * @argv:	of it; optind is behind the option
+ *
+ * Return: EXIT_USAGE.
+ */
+int unknown_option(const struct command *command, char **argv)
+{
+	return usage_error(command,
+			   "The option \"%.64s\" is unknown, or its value is missing.",
+			   argv[optind - 1]);
+}
+
+/**
+ * unexpected_argument() - tell the user of an argument that is none of the command's
+ * @command:	which command
+ * @argument:	as it was typed
+ *
+ * Return: EXIT_USAGE.
+ */
+int unexpected_argument(const struct command *command, const char *argument)
+{
+	return usage_error(command, "The argument \"%.64s\" is not expected.", argument);
 }
 
 /**

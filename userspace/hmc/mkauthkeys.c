@@ -386,14 +386,11 @@ static int parse(const struct command *command, int argc, char **argv, struct ke
 			keys->test = true;
 			break;
 		default:
-			return usage_error(command,
-					   "The option \"%.64s\" is unknown, or its value is missing.",
-					   argv[optind - 1]);
+			return unknown_option(command, argv);
 		}
 	}
 	if (optind < argc)
-		return usage_error(command, "The argument \"%.64s\" is not expected.",
-				   argv[optind]);
+		return unexpected_argument(command, argv[optind]);
 	return check(command, keys);
 }
 

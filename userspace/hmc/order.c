@@ -253,9 +253,7 @@ static int parse_option(const struct command *command, int option, char **argv,
 
 	switch (option) {
 	case '?':
-		return usage_error(command,
-				   "The option \"%.64s\" is unknown, or its value is missing.",
-				   argv[optind - 1]);
+		return unknown_option(command, argv);
 	case 'o':
 		return parse_operation(command, optarg, order);
 	case 'n':
@@ -422,8 +420,7 @@ int order_parse(const struct command *command, int argc, char **argv, struct ord
 		mark_given(order, option);
 	}
 	if (optind < argc)
-		return usage_error(command, "The argument \"%.64s\" is not expected.",
-				   argv[optind]);
+		return unexpected_argument(command, argv[optind]);
 	order->options.predict = order->operation == 'v' || order->options.verbose;
 	status = check_order(command, order);
 	return status ? status : order_data(command, order);

@@ -140,9 +140,7 @@ static int parse_option(struct query *query, int option, int argc, char **argv)
 		query->file = optarg;
 		break;
 	default:
-		return usage_error(query->command,
-				   "The option \"%.64s\" is unknown, or its value is missing.",
-				   argv[optind - 1]);
+		return unknown_option(query->command, argv);
 	}
 	return EXIT_DONE;
 }
@@ -165,8 +163,7 @@ static int parse(struct query *query, int argc, char **argv)
 	       (option = getopt_long(argc, argv, "+r:m:t:n:s:F::", options, NULL)) != -1)
 		status = parse_option(query, option, argc, argv);
 	if (!status && optind < argc)
-		status = usage_error(query->command, "The argument \"%.64s\" is not expected.",
-				     argv[optind]);
+		status = unexpected_argument(query->command, argv[optind]);
 	return status;
 }
 

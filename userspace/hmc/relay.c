@@ -309,7 +309,7 @@ static int run_hmcrelay(const struct command *command, int argc, char **argv)
 	int status = EXIT_USAGE, ret;
 
 	if (argc > 1)
-		return usage_error(command, "The argument \"%.64s\" is not expected.", argv[1]);
+		return unexpected_argument(command, argv[1]);
 	if (console_open(NULL, &console))
 		goto close_console;
 	ret = serve(&console);
