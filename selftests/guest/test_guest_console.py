@@ -145,7 +145,9 @@ def _(lab):
         lab.here.msp("limit", stream_id=line.split()[-1], bytes_per_second=0)
         text = process.communicate(timeout=lpm.PATIENCE_S)[1]
     assert process.returncode == 0, text
-    assert consoles.codes(text) == ["LPM0213"] and "post" in text, text
+    # That it may not converge at that limit is said beforehand
+    found = [code for code in consoles.codes(text) if not code.startswith("LPM06")]
+    assert found == ["LPM0213"] and "post" in text, text
     assert lab.there.partition_state(NAME) == "Running"
     lab.here = lab.there
     lab.nothing_left()
