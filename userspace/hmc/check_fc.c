@@ -8,28 +8,17 @@
 #include "common/util.h"
 #include "hmc/validate.h"
 
-static void each_adapter(struct validation *v,
-			 void (*check)(struct validation *v, const json_t *adapter,
-				       const json_t *port, const json_t *vios))
+/* The port that hosts it on the source; NULL: there is none */
+static const json_t *port_of(const json_t *server, const json_t *vios)
 {
-	const json_t *server, *vios;
-	json_t *adapter;
-	size_t i;
-
-	if (!v->source.inventory)
-		return;
-	json_array_foreach(json_object_get(v->config, "virtual_adapters"), i, adapter) {
-		if (strcmp(text_of(adapter, "adapter_type"), "fc"))
-			continue;
-		server = find_server(v->source.inventory, partition_name(v), adapter, &vios);
-		check(v, adapter, named_in(json_object_get(vios, "fc_ports"),
-					   text_of(server, "fc_port")), vios);
-	}
+	return named_in(json_object_get(vios, "fc_ports"), text_of(server, "fc_port"));
 }
 
-static void check_server(struct validation *v, const json_t *adapter, const json_t *port,
+static void check_server(struct validation *v, const json_t *adapter, const json_t *server,
 			 const json_t *vios)
 {
+	const json_t *port = port_of(server, vios);
+
 	if (port)
 		passed(v, "the Fibre Channel adapter in slot %" PRId64 " is mapped to %s of VIOS %s",
 		       number_of(adapter, "slot_num"), text_of(port, "name"),
@@ -44,12 +33,13 @@ static void check_server(struct validation *v, const json_t *adapter, const json
 
 static void check_servers(struct validation *v)
 {
-	each_adapter(v, check_server);
+	each_client(v, "fc", check_server);
 }
 
-static void check_disk(struct validation *v, const json_t *adapter, const json_t *port,
+static void check_disk(struct validation *v, const json_t *adapter, const json_t *server,
 		       const json_t *vios)
 {
+	const json_t *port = port_of(server, vios);
 	size_t luns = 0, i;
 	json_t *wwpn;
 
@@ -74,35 +64,7 @@ static void check_disk(struct validation *v, const json_t *adapter, const json_t
 
 static void check_disks(struct validation *v)
 {
-	each_adapter(v, check_disk);
-}
-
-static void check_hosts(struct validation *v)
-{
-	static const char *const codes[] = { "HSCLA319", NULL };
-
-	found_problems(v, SEVERITY_ERROR, codes);
-}
-
-static void check_zoning(struct validation *v)
-{
-	static const char *const codes[] = { "LPM0334", NULL };
-
-	found_problems(v, SEVERITY_ERROR, codes);
-}
-
-static void check_transfer_size(struct validation *v)
-{
-	static const char *const codes[] = { "LPM0335", NULL };
-
-	found_problems(v, SEVERITY_ERROR, codes);
-}
-
-static void check_same_disks(struct validation *v)
-{
-	static const char *const codes[] = { "LPM0336", NULL };
-
-	found_problems(v, SEVERITY_ERROR, codes);
+	each_client(v, "fc", check_disk);
 }
 
 #define ALL	{ SEVERITY_ERROR, SEVERITY_ERROR, SEVERITY_ERROR }
@@ -113,12 +75,12 @@ const struct check fc_checks[] = {
 	{ "fc-disk", ALL, NEEDS_CONFIG, { "HSCLA27C" },
 	  "it has at least one LUN", check_disks },
 	{ "fc-host", ALL, NEEDS_CONFIG, { "HSCLA319" },
-	  "a port of the target can host it", check_hosts },
+	  "a port of the target can host it", check_problems },
 	{ "fc-zoning", ALL, NEEDS_CONFIG, { "LPM0334" },
-	  "both of its WWPNs are zoned on the target", check_zoning },
+	  "both of its WWPNs are zoned on the target", check_problems },
 	{ "fc-transfer-size", ALL, NEEDS_CONFIG, { "LPM0335" },
-	  "max_xfer_size of the target's port is at least the source's", check_transfer_size },
+	  "max_xfer_size of the target's port is at least the source's", check_problems },
 	{ "fc-same-disks", ALL, NEEDS_CONFIG, { "LPM0336" },
-	  "with --npivval portdisk: it would see the same LUNs", check_same_disks },
+	  "with --npivval portdisk: it would see the same LUNs", check_problems },
 	{ }
 };

@@ -7,27 +7,6 @@
 #include "common/util.h"
 #include "hmc/validate.h"
 
-static void check_requests(struct validation *v)
-{
-	static const char *const codes[] = { "LPM0340", NULL };
-
-	found_problems(v, SEVERITY_ERROR, codes);
-}
-
-static void check_vnics(struct validation *v)
-{
-	static const char *const codes[] = { "LPM0339", NULL };
-
-	found_problems(v, SEVERITY_ERROR, codes);
-}
-
-static void check_slots(struct validation *v)
-{
-	static const char *const codes[] = { "LPM0337", NULL };
-
-	found_problems(v, SEVERITY_ERROR, codes);
-}
-
 /* Whether it is a warning, --mpio and --redundantvios decide */
 static void check_layout(struct validation *v)
 {
@@ -47,7 +26,7 @@ static void check_told(struct validation *v)
 	json_t *mapping;
 	size_t i;
 
-	check_slots(v);
+	check_problems(v);
 	json_array_foreach(v->plan->mappings, i, mapping)
 		if (*text_of(mapping, "vios_name"))
 			passed(v, "VIOS %s of system %s can host the %s adapter in slot %lld",
@@ -60,9 +39,9 @@ static void check_told(struct validation *v)
 
 const struct check mapping_checks[] = {
 	{ "mapping", ALL, NEEDS_CONFIG, { "LPM0340" },
-	  "mappings of -i can be used", check_requests },
+	  "mappings of -i can be used", check_problems },
 	{ "vnic", ALL, NEEDS_CONFIG, { "LPM0339" },
-	  "an SR-IOV port of the target can back each vNIC adapter", check_vnics },
+	  "an SR-IOV port of the target can back each vNIC adapter", check_problems },
 	{ "slots", ALL, NEEDS_CONFIG, { "LPM0337" },
 	  "VIOSes of the target have free virtual slots", check_told },
 	{ "multipath", ALL, NEEDS_CONFIG, { "LPM0338" },

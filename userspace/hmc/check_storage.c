@@ -8,25 +8,6 @@
 #include "common/util.h"
 #include "hmc/validate.h"
 
-/* Each adapter of a type, with its server adapter on the source (or NULL) and its VIOS */
-static void each_adapter(struct validation *v,
-			 void (*check)(struct validation *v, const json_t *adapter,
-				       const json_t *server, const json_t *vios))
-{
-	const json_t *server, *vios;
-	json_t *adapter;
-	size_t i;
-
-	if (!v->source.inventory)
-		return;
-	json_array_foreach(json_object_get(v->config, "virtual_adapters"), i, adapter) {
-		if (strcmp(text_of(adapter, "adapter_type"), "scsi"))
-			continue;
-		server = find_server(v->source.inventory, partition_name(v), adapter, &vios);
-		check(v, adapter, server, vios);
-	}
-}
-
 static void check_server(struct validation *v, const json_t *adapter, const json_t *server,
 			 const json_t *vios)
 {
@@ -44,7 +25,7 @@ static void check_server(struct validation *v, const json_t *adapter, const json
 
 static void check_servers(struct validation *v)
 {
-	each_adapter(v, check_server);
+	each_client(v, "scsi", check_server);
 }
 
 /* The first device that is no whole LUN; NULL: all are */
@@ -90,7 +71,7 @@ static void check_backing(struct validation *v, const json_t *adapter, const jso
 
 static void check_backings(struct validation *v)
 {
-	each_adapter(v, check_backing);
+	each_client(v, "scsi", check_backing);
 }
 
 /* ---- Reserves, on both sides ---- */
@@ -133,19 +114,12 @@ static void check_reserves(struct validation *v)
 	json_t *mapping;
 	size_t i;
 
-	each_adapter(v, check_source_reserve);
+	each_client(v, "scsi", check_source_reserve);
 	json_array_foreach(v->plan->mappings, i, mapping)
 		check_reserve(v, &v->target,
 			      named_in(json_object_get(v->target.inventory, "vioses"),
 				       text_of(mapping, "vios_name")),
 			      json_object_get(mapping, "backing_devices"));
-}
-
-static void check_target(struct validation *v)
-{
-	static const char *const codes[] = { "LPM0332", NULL };
-
-	found_problems(v, SEVERITY_ERROR, codes);
 }
 
 #define ALL	{ SEVERITY_ERROR, SEVERITY_ERROR, SEVERITY_ERROR }
@@ -158,6 +132,6 @@ const struct check storage_checks[] = {
 	{ "reserve-policy", ALL, NEEDS_CONFIG, { "LPM0331" },
 	  "LUNs are not reserved, on both systems", check_reserves },
 	{ "scsi-target", ALL, NEEDS_CONFIG, { "LPM0332" },
-	  "a VIOS of the target sees the same LUNs", check_target },
+	  "a VIOS of the target sees the same LUNs", check_problems },
 	{ }
 };

@@ -185,6 +185,7 @@ int look_for_partition(const struct managed_system *system, const struct partiti
 		       json_t **partition, struct rpc_error *err);
 int find_partition(const struct managed_system *system,
 		   const struct partition_key *key, json_t **partition);
+bool partition_is_shown(const struct managed_system *system, const char *name);
 int show_stream(const struct managed_system *system, const char *id,
 		json_t **stream, struct rpc_error *err);
 json_t *find_stream(const json_t *streams, const char *role,

@@ -339,6 +339,22 @@ int find_partition(const struct managed_system *system,
 }
 
 /**
+ * partition_is_shown() - may a system have a partition of that name?
+ * @system:	the system
+ * @name:	of the partition
+ *
+ * Return: false only if the system says that it has none.
+ */
+bool partition_is_shown(const struct managed_system *system, const char *name)
+{
+	struct rpc_error err = { 0 };
+
+	return !system_call(system, "partition.show", json_pack("{s:s}", "name", name), NULL,
+			    &err) ||
+	       err.code != RPC_NOT_FOUND;
+}
+
+/**
  * show_stream() - what a system says of a stream
  * @system:	the system
  * @id:		of the stream

@@ -89,16 +89,6 @@ int partition_holds(const struct plan *plan)
 	return ret;
 }
 
-/* One that is just being removed is not shown any more, but its name is taken */
-static bool name_is_shown(const struct plan *plan)
-{
-	struct rpc_error err;
-
-	return !system_call(plan->target, "partition.show",
-			    json_pack("{s:s}", "name", partition_name(plan)), NULL, &err) ||
-	       err.code != RPC_NOT_FOUND;
-}
-
 /* Has the target as many inactive migrations as it supports?  Then there will be place again */
 static bool is_full(const struct plan *plan)
 {
@@ -138,7 +128,9 @@ static int make_there(struct plan *plan, const char *method, const char *what,
 	while (ret && err.code == RPC_EXISTS) {
 		/* The first time because of the id, perhaps */
 		if (!any_id || json_object_del(params, "lpar_id")) {
-			if (name_is_shown(plan) || now_ns() > deadline)
+			/* One that is just being removed is not shown, but its name is taken */
+			if (partition_is_shown(plan->target, partition_name(plan)) ||
+			    now_ns() > deadline)
 				break;
 			sleep_ms(10);
 		}

@@ -338,7 +338,8 @@ static bool recover_shell(struct console *console, struct managed_system *source
 	struct plan plan;
 	bool done = false;
 
-	if (!list || !is_abandoned(console, source, target, name, stream) || count_left(target, name) <= 0)
+	if (!list || !is_abandoned(console, source, target, name, stream) ||
+	    count_left(target, name) <= 0)
 		goto free_list;
 	plan_for(&plan, source, target, stream ? text_of(stream, "stream_id") : "", name);
 	done = !remove_shell(&plan, stream);
@@ -355,15 +356,6 @@ static bool is_inactive_end(const json_t *partition)
 {
 	return *text_of(partition, "departing") &&
 	       !strcmp(text_of(partition, "state"), "Migrating - Not Activated");
-}
-
-static bool is_on(const struct managed_system *system, const char *name)
-{
-	struct rpc_error err = { 0 };
-
-	return !system_call(system, "partition.show", json_pack("{s:s}", "name", name), NULL,
-			    &err) ||
-	       err.code != RPC_NOT_FOUND;
 }
 
 /* It is on the source, and in no stream there */
@@ -397,7 +389,7 @@ static int recover_locked(struct console *console, struct managed_system *source
 	json_t *partition, *list, *stream;
 	int status = EXIT_FAILED;
 
-	if (key->name && !is_on(source, key->name)) {
+	if (key->name && !partition_is_shown(source, key->name)) {
 		status = recover_arrived(console, source, target, key->name);
 		if (status != -ENOENT)
 			return status;

@@ -134,25 +134,57 @@ void found_msp_call(struct validation *v, const struct managed_system *system,
 		v->findings.errors++;
 }
 
+/* Is it one of the codes of the check that is under way? */
+static bool is_of_check(const struct validation *v, const char *code)
+{
+	for (size_t i = 0; i < CHECK_CODES && v->check->codes[i]; i++)
+		if (!strcmp(v->check->codes[i], code))
+			return true;
+	return false;
+}
+
 /**
- * found_problems() - report what stood against mappings
+ * check_problems() - report what stood against mappings, of the check's codes
  * @v:		the validation
- * @severity:	how severe it is
- * @codes:	which problems are this check's, ended by NULL
  */
-void found_problems(struct validation *v, enum severity severity, const char *const *codes)
+void check_problems(struct validation *v)
 {
 	json_t *problem, *detail;
 	size_t i, j;
 
-	json_array_foreach(v->problems, i, problem)
-		for (const char *const *code = codes; *code; code++) {
-			if (strcmp(text_of(problem, "code"), *code))
-				continue;
-			json_array_foreach(json_object_get(problem, "details"), j, detail)
-				note(v, 3, "%s", json_string_value(detail));
-			found_as(v, severity, *code, "%s", text_of(problem, "text"));
-		}
+	json_array_foreach(v->problems, i, problem) {
+		const char *code = text_of(problem, "code");
+
+		if (!is_of_check(v, code))
+			continue;
+		json_array_foreach(json_object_get(problem, "details"), j, detail)
+			note(v, 3, "%s", json_string_value(detail));
+		found(v, code, "%s", text_of(problem, "text"));
+	}
+}
+
+/**
+ * each_client() - look at each of the partition's virtual adapters of a type
+ * @v:		the validation
+ * @type:	of the adapters
+ * @check:	called with the server adapter on the source, or NULL, and its VIOS
+ */
+void each_client(struct validation *v, const char *type,
+		 void (*check)(struct validation *v, const json_t *adapter,
+			       const json_t *server, const json_t *vios))
+{
+	const json_t *server, *vios;
+	json_t *adapter;
+	size_t i;
+
+	if (!v->source.inventory)
+		return;
+	json_array_foreach(json_object_get(v->config, "virtual_adapters"), i, adapter) {
+		if (strcmp(text_of(adapter, "adapter_type"), type))
+			continue;
+		server = find_server(v->source.inventory, partition_name(v), adapter, &vios);
+		check(v, adapter, server, vios);
+	}
 }
 
 const char *partition_name(const struct validation *v)

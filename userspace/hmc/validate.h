@@ -115,7 +115,10 @@ void found_call(struct validation *v, const struct managed_system *system,
 		const char *what, const struct rpc_error *err);
 void found_msp_call(struct validation *v, const struct managed_system *system,
 		    const struct msp *msp, const char *what, const struct rpc_error *err);
-void found_problems(struct validation *v, enum severity severity, const char *const *codes);
+void check_problems(struct validation *v);
+void each_client(struct validation *v, const char *type,
+		 void (*check)(struct validation *v, const json_t *adapter,
+			       const json_t *server, const json_t *vios));
 void note(struct validation *v, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void passed(const struct validation *v, const char *fmt, ...)
